@@ -1,0 +1,161 @@
+"""What the stages say to each other: one frozen type a message, JSON on Kafka, the object itself in one process.
+
+Counts are integers throughout, fractions as fixed point (`UNIT`), so that the sum over any number of sources is exact
+and the same in whatever order it is taken: the same log gives the same verdict, however it was partitioned.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+UNIT: Final = 1 << 20
+"""Fixed point: this much is one."""
+
+MINUTE_MS: Final = 60_000
+
+LATENCY_BIN: Final = 0.04
+"""Width of a latency bin on the log scale (4 %); bin i holds ln(max(latency_ms, 1)) in [0.04 i, 0.04 (i + 1))."""
+
+LATENCY_BINS: Final = 458
+
+
+class Rate(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A share among device-minutes: what one device reports of one operation in one minute is one unit.
+
+    A unit's weight is the mean `count` of its records (1 where nobody sends aggregates), and its value the
+    count-weighted share of them that hit, so that the burst of one device is one voice.
+
+    of: sum of weights; hits: sum of weight x share; squares: sum of squared weights (= of, without aggregates).
+    All three in fixed point (`UNIT`). `hits / of` is the share, `squares / of` Kish's design effect.
+    """
+
+    of: int
+    hits: int
+    squares: int
+
+
+class OperationWindow(msgspec.Struct, frozen=True, gc=False):
+    """One cohort's attempts at one operation in one minute."""
+
+    records: int
+    """Accepted records (no duplicates)."""
+    attempts: int
+    """Sum of their `count`."""
+    rates: dict[str, Rate]
+    """`failure`, `denial`, `timeout`, `retry`; one that had nothing to be counted among is left out."""
+    bins: tuple[int, ...] = ()
+    """Latency bins that hold something, ascending."""
+    weights: tuple[int, ...] = ()
+    """Weight of each of `bins` in fixed point; all of a device's in a minute sum to its unit weight."""
+
+
+class CohortWindow(msgspec.Struct, frozen=True, gc=False):
+    """What one source saw of one cohort in one minute of its arrival clock."""
+
+    device_class: str
+    firmware: str
+    environment: str
+    records: int
+    """Accepted records (no duplicates)."""
+    duplicates: int = 0
+    cached: int = 0
+    sequenced: int = 0
+    """Records judged for order: with a sequence, neither duplicate nor cached."""
+    inversions: int = 0
+    expected: int = 0
+    """Sequence numbers that came due for judgement this minute: present ones and those still missing."""
+    gaps: int = 0
+    violating: int = 0
+    """Records that violate at least one clause."""
+    clauses: dict[str, int] = {}
+    """Records that violate each clause."""
+    rates: dict[str, Rate] = {}
+    """`out_of_order`, `duplicate`, `gap`, `contract`, over all operations."""
+    delay_bins: tuple[int, ...] = ()
+    """Delay in latency bins (of max(delay, 1 ms)), as `OperationWindow.bins`."""
+    delay_weights: tuple[int, ...] = ()
+    lag_sum_ms: int = 0
+    """Sum of received_at - believed occurrence over `lag_records`; places the window on the believed event clock."""
+    lag_records: int = 0
+    operations: dict[str, OperationWindow] = {}
+
+
+class Windows(msgspec.Struct, frozen=True, tag="windows"):
+    """One source's minute of one operator. A further `part` of the same minute adds to the earlier ones."""
+
+    source: str
+    minute: int
+    """Start of the minute, ms since the epoch."""
+    operator: str
+    cohorts: list[CohortWindow]
+    part: int = 0
+    rejects: dict[str, int] = {}
+    """Records of this operator that were rejected in the minute, by reason (where the operator could be read)."""
+
+
+class Tick(msgspec.Struct, frozen=True, tag="tick"):
+    """`source` has closed every minute up to and including `minute`; an idle one holds nobody up until it speaks again."""
+
+    source: str
+    minute: int
+    idle: bool = False
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where a record was read: a file and line, or a topic, partition and offset."""
+
+    origin: str
+    """File name (`-` for standard input) or `topic/partition`."""
+    position: int
+    """Line, from 1, or offset."""
+
+    def __str__(self) -> str:
+        return f"{self.origin}:{self.position}"
+
+
+class Reject(msgspec.Struct, frozen=True, gc=False, tag="reject"):
+    """A record that could not become an observation: the original bytes, why, and where."""
+
+    reason: str
+    """From a bounded set, such as `json.invalid`, `operator.absent`, `received_at.ahead`."""
+    field: str | None
+    place: Place
+    detail: str
+    """A sentence for people."""
+    value: bytes
+    """The record as it came (base64 in JSON)."""
+    received_at: int | None = None
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """One thing that deviates in an incident; fields of the wire contract, then additions."""
+
+    operation: str
+    """`*` for signals that are judged over all operations."""
+    signal: str
+    direction: str
+    observed: float | None
+    expected: float | None
+    ratio: float | None
+    share: float
+    shape: str
+    quantile: float | None = None
+    clause: str | None = None
+
+
+class Incident(msgspec.Struct, frozen=True, tag="incident"):
+    """One change of an incident; the newest record with an `incident_id` is its state. Fields as in the wire contract."""
+
+    incident_id: str
+    state: str
+    severity: str
+    at: int
+    onset_at: int
+    scope: dict[str, str]
+    services: list[str]
+    signals: list[Signal]
+    kind: str
+    evidence: float
+    summary: str
