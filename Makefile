@@ -1,0 +1,60 @@
+# Everything a person or CI does with this project. Needs Python 3.11 to 3.13 and make; what else a target needs it says.
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first that is in range and can make an environment: a shim of a version manager may exist and not run, and
+# Debian's python3 comes without ensurepip until python3-venv is installed.
+PYTHONS := python3.11 python3.12 python3.13 python3
+FIND_PYTHON := for python in $(PYTHONS); do \
+	  $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	    2>/dev/null && break; python=; done
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Read from the lock's own input, so that the pin stands in one place.
+UV_PIN := $(shell sed -n 's/^ *"\(uv==[^"]*\)".*/\1/p' pyproject.toml)
+UV := UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
+# One stamp for what the program needs, one for what its developers need on top.
+RUNTIME := $(VENV)/.runtime-is-current
+EVERYTHING := $(VENV)/.everything-is-current
+
+.PHONY: help setup demo test lint kafka clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(EVERYTHING) ## make .venv with everything that development needs
+
+demo: $(RUNTIME) ## watch an incident form, fire and resolve: make demo ARGS=--exit-when-done
+	$(BIN)/seamwatch demo $(ARGS)
+
+test: $(EVERYTHING) ## run all tests: make test ARGS='-k kafka'
+	$(BIN)/pytest $(ARGS)
+
+lint: $(EVERYTHING) ## format, lint, types and layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove what was made here, the environment included
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find models pipeline tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/uv:
+	@$(FIND_PYTHON); if [[ -z $$python ]]; then \
+	  echo "seamwatch needs Python 3.11, 3.12 or 3.13 with venv (Debian: apt-get install python3-venv); tried: $(PYTHONS)" >&2; \
+	  exit 1; fi; \
+	echo "using $$($$python --version) ($$($$python -c 'import sys; print(sys.executable)'))"; \
+	$$python -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV_PIN)
+
+# --inexact: does not take away what a developer's environment has beyond it.
+$(RUNTIME): pyproject.toml uv.lock | $(BIN)/uv
+	$(UV) sync --quiet --frozen --no-dev --inexact
+	@touch $@
+
+$(EVERYTHING): pyproject.toml uv.lock | $(BIN)/uv
+	$(UV) sync --quiet --frozen --all-groups
+	@touch $@ $(RUNTIME)
