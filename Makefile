@@ -29,14 +29,19 @@ setup: $(EVERYTHING) ## make .venv with everything that development needs
 demo: $(RUNTIME) ## watch an incident form, fire and resolve: make demo ARGS=--exit-when-done
 	$(BIN)/seamwatch demo $(ARGS)
 
+# Two at a time: each worker of pytest has a Kafka of its own. A file stays on one worker, with what it set up.
 test: $(EVERYTHING) ## run all tests: make test ARGS='-k kafka'
-	$(BIN)/pytest $(ARGS)
+	tests/integration/install-services.sh
+	$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+kafka: $(EVERYTHING) ## run an Apache Kafka at 127.0.0.1:9092 until Ctrl-C: make kafka ARGS='--brokers 3 --port 19092'
+	@$(BIN)/python -m tests.integration.kafka_cluster $(ARGS)
 
 clean: ## remove what was made here, the environment included
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what the tests run against for real: a Java and Maven for Kafka, Prometheus, Alertmanager, Chromium.
+# Quick where all of it is there. Elsewhere it needs Debian (or its like) and root; without them it says what is
+# missing and succeeds: the tests then skip what needs it, or fail with CI=true.
+set -euo pipefail
+
+missing=()
+has() { command -v "$1" >/dev/null; }
+has java || missing+=(default-jre-headless)
+has mvn || missing+=(maven)
+has prometheus || missing+=(prometheus)
+has prometheus-alertmanager || has alertmanager || missing+=(prometheus-alertmanager)
+has amtool || missing+=(prometheus-alertmanager)
+has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
+((${#missing[@]})) || exit 0
+
+if ! has apt-get || ((EUID != 0)); then
+  echo "not installed, for want of root on Debian: ${missing[*]}" >&2
+  exit 0
+fi
+
+echo "installing for the tests: ${missing[*]}"
+log=$(mktemp)
+policy=/usr/sbin/policy-rc.d
+ours=
+cleanup() {
+  rm -f "$log"
+  [[ -z $ours ]] || rm -f "$policy"
+}
+trap cleanup EXIT
+
+# The packages start daemons on fixed ports, which no test wants. This is how Debian's packages are told not to.
+if [[ ! -e $policy ]]; then
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  ours=yes
+fi
+
+# Another apt may be at work (a machine's first minutes); for its lists it does not wait by itself, so we do.
+quietly() { "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }; }
+for attempt in 1 2 3 4 5; do
+  quietly apt-get update && break
+  ((attempt < 5)) || exit 1
+  sleep 5
+done
+export DEBIAN_FRONTEND=noninteractive
+quietly apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"
