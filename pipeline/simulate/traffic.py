@@ -1,0 +1,214 @@
+"""What the devices of a world attempt: visits, their attempts, and how each went, before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from pipeline.simulate.chance import stream
+from pipeline.simulate.durations import MINUTE_MS
+from pipeline.simulate.faults import Fault
+from pipeline.simulate.world import ATTEMPT_RATES, RATES, Conditions, World, most
+
+OK: Final = 0
+ERROR: Final = 1
+DENIED: Final = 2
+TIMEOUT: Final = 3
+OUTCOMES: Final = ("ok", "error", "denied", "timeout")
+
+_LONGEST_MS: Final = 600_000.0
+_STORM_FACTOR: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Each a burst of attempts of one device, begun within the block; arrays of one length."""
+
+    cohort: NDArray[np.int64]
+    """Row of `World.cohorts`: what the device is at that time."""
+    device: NDArray[np.int64]
+    start: NDArray[np.float64]
+    """ms of the simulation."""
+    records: NDArray[np.int64]
+    latency: NDArray[np.float64]
+    """Shift of the log of latency, of this visit alone."""
+    rates: NDArray[np.float64]
+    """Factor of the rates, of this visit alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Attempts in the order of their visits; arrays of one length, one row an attempt."""
+
+    visit: NDArray[np.int64]
+    cohort: NDArray[np.int64]
+    at: NDArray[np.float64]
+    """ms of the simulation, true."""
+    operation: NDArray[np.int64]
+    outcome: NDArray[np.int64]
+    latency_ms: NDArray[np.float64]
+    retries: NDArray[np.int64]
+    minute: NDArray[np.int64]
+    """Of its visit's start, counted from the first of the conditions."""
+
+
+def draw_visits(world: World, conditions: Conditions, g: np.random.Generator) -> Visits:
+    """The visits that begin in the minutes of `conditions`, cohort by cohort."""
+    scale, fleet = world.fleet.nuisances, world.fleet
+    counts = g.poisson(conditions.volume)
+    home = np.repeat(np.arange(world.homes), counts.sum(axis=1))
+    minute = np.repeat(np.tile(np.arange(counts.shape[1]), world.homes), counts.ravel())
+    records = g.geometric(1 / fleet.visit_records, len(home))
+    latency = 0.25 * scale.bursts * g.standard_normal(len(home))
+    rates = 1 + min(scale.bursts, 1.0) * (g.gamma(0.7, 1 / 0.7, len(home)) - 1)
+    chosen = g.random(len(home))
+    start = (conditions.first + minute + g.random(len(home))) * MINUTE_MS
+
+    storms = [s for s in world.calendar.storms if 0 <= s.start - conditions.first < counts.shape[1]]
+    if storms:
+        busy = np.cumsum(world.volume) / world.volume.sum()
+        home = np.append(home, [min(np.searchsorted(busy, s.cohort), world.homes - 1) for s in storms])
+        start = np.append(start, [s.start * float(MINUTE_MS) for s in storms])
+        records = np.append(records, [s.records for s in storms])
+        latency = np.append(latency, np.zeros(len(storms)))
+        rates = np.append(rates, np.full(len(storms), _STORM_FACTOR))
+        chosen = np.append(chosen, [s.device for s in storms])
+
+    first_device = np.cumsum(world.pool) - world.pool
+    device = first_device[home] + (chosen * world.pool[home]).astype(np.int64)
+    cohort = _cohorts(world, home, device, start)
+    there = np.ones(len(home), dtype=np.bool_)
+    for fault in _active(world, conditions, "volume"):
+        # An own stream of chance: a fault leaves what is outside its scope as it was.
+        lot = stream(world.seed, "volume", conditions.first).random(len(home))
+        gone = 1 - fault.size
+        there &= ~(in_scope(world, fault)[cohort] & (lot < gone * fault.strength(start)))
+    keep = np.flatnonzero(there) if not there.all() else slice(None)
+    return Visits(cohort[keep], device[keep], start[keep], records[keep], latency[keep], rates[keep])
+
+
+def _cohorts(
+    world: World, home: NDArray[np.int64], device: NDArray[np.int64], start: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """What each device is at that time: it moves with the roll-outs, the same devices first within one of them."""
+    cohort = home
+    for number, (rollout, goal) in enumerate(world.rollouts):
+        if len(start) == 0 or start.max() < rollout.start * MINUTE_MS:
+            continue
+        # Golden-ratio steps spread the devices evenly over 0..1, in another order for every roll-out.
+        rank = (device * 0.618033988749895 + number * 0.7548776662466927) % 1.0
+        moved = (goal[cohort] >= 0) & (rank < rollout.share(start / MINUTE_MS))
+        cohort = np.where(moved, goal[cohort], cohort)
+    return cohort
+
+
+def draw_attempts(world: World, conditions: Conditions, visits: Visits, g: np.random.Generator) -> Attempts:
+    """The attempts of these visits, each with its outcome."""
+    operations = world.fleet.operations
+    visit = np.repeat(np.arange(len(visits.records)), visits.records)
+    size = len(visit)
+    cohort = visits.cohort[visit]
+    gap = 50.0 + g.exponential(3_000.0, size)
+    passed = np.cumsum(gap)
+    ends = np.cumsum(visits.records)
+    at = visits.start[visit] + passed - passed[ends - visits.records][visit]
+    minute = (visits.start // MINUTE_MS).astype(np.int64)[visit] - conditions.first
+
+    lot = g.random(size)
+    mix = conditions.mix[world.operator[cohort]]
+    operation = np.zeros(size, dtype=np.int64)
+    for index in range(len(operations) - 1):
+        operation += lot > mix[:, index]
+
+    slow = g.random(size) < np.array([o.slow_share for o in operations])[operation]
+    noise = np.array([o.sigma for o in operations])[operation] * g.standard_normal(size)
+    shift = np.array([o.slow_shift for o in operations])[operation]
+    noise += slow * shift * (1 + 0.5 * g.standard_normal(size))
+    noise += visits.latency[visit]
+    log_latency = world.location[cohort, operation] + conditions.latency[cohort, minute] + noise
+    rates = [
+        world.rates[rate, cohort, operation] * conditions.rates[rate, cohort, minute] * visits.rates[visit]
+        for rate in range(ATTEMPT_RATES)
+    ]
+    for fault in world.faults:
+        if not fault.touches(conditions.first * MINUTE_MS, int(at.max(initial=0)) + 1):
+            continue
+        if fault.kind in ("latency", "tail") or fault.kind in RATES[:ATTEMPT_RATES]:
+            rows = _rows(world, fault, cohort, operation)
+            effect = np.log(fault.size) * fault.strength(at[rows])
+            if fault.kind == "latency":
+                log_latency[rows] += effect
+            elif fault.kind == "tail":
+                log_latency[rows] += effect * _tailness(world, noise[rows], operation[rows])
+            else:
+                rates[RATES.index(fault.kind)][rows] *= np.exp(effect)
+
+    lot = g.random(size)
+    failure, denial, timeout, retry = (np.minimum(rate, most(index)) for index, rate in enumerate(rates))
+    # One draw, three regions that do not meet: raising one rate moves no attempt between the other two outcomes.
+    outcome = np.where(lot < failure, ERROR, OK)
+    outcome[(lot >= 0.4) & (lot < 0.4 + denial)] = DENIED
+    outcome[lot >= 1 - timeout] = TIMEOUT
+    lot = g.random(size)
+    # 1 with one half, 2 with a quarter, …; the same draw decides whether there was one at all.
+    retries = np.where(lot < retry, np.ceil(-np.log2(np.maximum(lot / np.maximum(retry, 1e-12), 1e-6))), 0)
+    return Attempts(
+        visit=visit,
+        cohort=cohort,
+        at=at,
+        operation=operation,
+        outcome=outcome,
+        latency_ms=np.minimum(np.exp(log_latency), _LONGEST_MS),
+        retries=retries.astype(np.int64),
+        minute=minute,
+    )
+
+
+def in_scope(world: World, fault: Fault) -> NDArray[np.bool_]:
+    """(cohort,): whether the fault covers it."""
+    return np.array([fault.covers(cohort) for cohort in world.cohorts])
+
+
+def _active(world: World, conditions: Conditions, kind: str) -> list[Fault]:
+    from_ms = conditions.first * MINUTE_MS
+    to_ms = from_ms + conditions.volume.shape[1] * MINUTE_MS
+    return [fault for fault in world.faults if fault.kind == kind and fault.touches(from_ms, to_ms)]
+
+
+def _rows(world: World, fault: Fault, cohort: NDArray[np.int64], operation: NDArray[np.int64]) -> NDArray[np.int64]:
+    hit = in_scope(world, fault)[cohort]
+    if fault.operation is not None:
+        names = [o.name for o in world.fleet.operations]
+        hit &= operation == names.index(fault.operation)
+    return np.flatnonzero(hit)
+
+
+def _tailness(world: World, noise: NDArray[np.float64], operation: NDArray[np.int64]) -> NDArray[np.float64]:
+    """0 up to the 90th percentile of an attempt's own noise, 1 from the 99th on, evenly in between.
+
+    So the 99th percentile moves by the whole effect, and the order of attempts is kept.
+    """
+    low, high = noise_quantiles(world, 0.9), noise_quantiles(world, 0.99)
+    return np.clip((noise - low[operation]) / (high - low)[operation], 0.0, 1.0)
+
+
+def noise_quantiles(world: World, q: float) -> NDArray[np.float64]:
+    """(operation,): quantile of what attempts of one cohort and minute differ by, on the log scale."""
+    burst = 0.25 * world.fleet.nuisances.bursts
+    return np.array([_mixture_quantile(o.sigma, o.slow_share, o.slow_shift, burst, q) for o in world.fleet.operations])
+
+
+def _mixture_quantile(sigma: float, slow_share: float, slow_shift: float, burst: float, q: float) -> float:
+    """Quantile of (1 - s) N(0, a²) + s N(m, b²) by bisection."""
+    body = (sigma**2 + burst**2) ** 0.5
+    slow = (body**2 + (0.5 * slow_shift) ** 2) ** 0.5
+    low, high = -10.0, 10.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        below = (1 - slow_share) * ndtr(middle / body) + slow_share * ndtr((middle - slow_shift) / slow)
+        low, high = (middle, high) if below < q else (low, middle)
+    return low
