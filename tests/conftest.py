@@ -4,7 +4,6 @@ A test asks for a service by its fixture. Where it cannot be had the test is ski
 fails, because a machine that checks the project must have all of them (tests/integration/install-services.sh).
 """
 
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -19,23 +18,23 @@ from tests.integration.chromium import OpenPage
 from tests.integration.kafka_cluster import KafkaCluster, StartCluster
 from tests.integration.monitoring import Start
 from tests.integration.program import HttpProgram
+from tests.integration.services import IN_CI, need
 
 # By fixture; each has a marker of the same name, so that `-m "not kafka"` works without marking tests by hand.
 _SERVICES = {
     "kafka": "kafka",
     "kafka_clusters": "kafka",
+    "kafka_jars": "kafka",
     "prometheus": "prometheus",
     "alertmanager": "alertmanager",
     "chromium": "chromium",
 }
 
-_IN_CI = os.environ.get("CI") == "true"
-
 # No deadline: how long one example takes on a shared machine says nothing. In CI the same examples each time, so that
 # a change is judged by what it changed; a person's runs go on looking for new ones.
 settings.register_profile("person", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
-settings.load_profile("ci" if _IN_CI else "person")
+settings.load_profile("ci" if IN_CI else "person")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,14 +61,6 @@ def _reason(report: pytest.TestReport) -> str:
     return why.removeprefix("Skipped: ")
 
 
-def _need(service: str, missing: str | None) -> None:
-    if missing is None:
-        return
-    if _IN_CI:
-        pytest.fail(f"CI must have {service}: {missing}", pytrace=False)
-    pytest.skip(f"{service}: {missing}")
-
-
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap address of a real Apache Kafka of one broker, which lives as long as the test run.
@@ -77,15 +68,22 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     All tests of a worker share it: use topics and groups with names of the test's own. Topics are not made on first
     use. A test that stops or kills a broker takes `kafka_clusters`.
     """
-    _need("Apache Kafka", kafka_cluster.missing())
+    need("Apache Kafka", kafka_cluster.missing())
     with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
         yield cluster.bootstrap
+
+
+@pytest.fixture(scope="session")
+def kafka_jars() -> Path:
+    """The folder of the broker's jars, for a test that starts one in its own way."""
+    need("Apache Kafka", kafka_cluster.missing())
+    return kafka_cluster.fetch_jars()
 
 
 @pytest.fixture
 def kafka_clusters(tmp_path: Path) -> Iterator[StartCluster]:
     """Starts clusters of the test's own: `kafka_clusters(size=3, properties={...})`; they end with the test."""
-    _need("Apache Kafka", kafka_cluster.missing())
+    need("Apache Kafka", kafka_cluster.missing())
     with ExitStack() as started:
 
         def start(*, size: int = 1, properties: Mapping[str, str] | None = None) -> KafkaCluster:
@@ -98,14 +96,14 @@ def kafka_clusters(tmp_path: Path) -> Iterator[StartCluster]:
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[Start]:
     """Starts a real Prometheus: `prometheus(config)`, with the content of prometheus.yml; they end with the test."""
-    _need("Prometheus", monitoring.prometheus_missing())
+    need("Prometheus", monitoring.prometheus_missing())
     yield from _programs(tmp_path, monitoring.new_prometheus)
 
 
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[Start]:
     """Starts a real Alertmanager: `alertmanager(config)`, with the content of alertmanager.yml; as `prometheus`."""
-    _need("Alertmanager", monitoring.alertmanager_missing())
+    need("Alertmanager", monitoring.alertmanager_missing())
     yield from _programs(tmp_path, monitoring.new_alertmanager)
 
 
@@ -129,7 +127,7 @@ async def chromium() -> AsyncIterator[OpenPage]:
 
     The test fails at its end when a page asked for anything beyond loopback, or left an exception uncaught.
     """
-    _need("Chromium", browser.missing())
+    need("Chromium", browser.missing())
     async with browser.pages() as opened:
         yield opened.open
     if opened.faults:

@@ -40,10 +40,10 @@ _JVM = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-
 
 def missing() -> str | None:
     """Why no broker can be had on this machine; None when one can."""
-    java = shutil.which("java")
-    if java is None:
+    found = shutil.which("java")
+    if found is None:
         return "no java on the PATH"
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < OLDEST_JAVA:
         return f"Kafka needs Java {OLDEST_JAVA} or newer; `java -version` says {said.splitlines()[:1]}"
@@ -176,8 +176,17 @@ class KafkaCluster:
         controllers = ",".join(
             f"{member.node_id}@{LOOPBACK}:{member.controller_port}:{member.directory_id}" for member in self._brokers
         )
-        argv = _java(broker.home / "format.log", fetch_jars(), "kafka.tools.StorageTool", "format")
-        argv += ["--config", str(config), "--cluster-id", self._cluster_id, "--initial-controllers", controllers]
+        argv = java(broker.home / "format.log", fetch_jars())
+        argv += [
+            "kafka.tools.StorageTool",
+            "format",
+            "--config",
+            str(config),
+            "--cluster-id",
+            self._cluster_id,
+            "--initial-controllers",
+            controllers,
+        ]
         formatted = subprocess.run(argv, capture_output=True, text=True, check=False)
         if formatted.returncode != 0:
             message = f"the storage of {broker.home} could not be formatted:\n{formatted.stdout}{formatted.stderr}"
@@ -231,14 +240,15 @@ class KafkaCluster:
 def _new_broker(home: Path, node_id: int, port: int, jars: Path) -> Broker:
     own = home / f"node-{node_id}"
     own.mkdir(parents=True)
-    argv = _java(own / "server.log", jars, "kafka.Kafka", str(own / "server.properties"))
+    argv = [*java(own / "server.log", jars), "kafka.Kafka", str(own / "server.properties")]
     program = Program(argv, log=own / "server.log", ready=lambda: not is_free(port))
     return Broker(node_id, port, free_port(), _random_id(), own, program)
 
 
-def _java(log: Path, jars: Path, *argv: str) -> list[str]:
+def java(log: Path, jars: Path) -> list[str]:
+    """The start of a command that runs a class of the broker's jars, up to the name of that class."""
     logging = (f"-Dlog4j2.configurationFile={LOG_CONFIG}", f"-Dkafka.log={log}")
-    return ["java", *_JVM, *logging, "-cp", f"{jars}/*", *argv]
+    return ["java", *_JVM, *logging, "-cp", f"{jars}/*"]
 
 
 def _random_id() -> str:

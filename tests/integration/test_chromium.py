@@ -9,6 +9,7 @@ from playwright.async_api import Error
 from tests.integration import chromium as browser
 from tests.integration.chromium import OpenPage
 from tests.integration.ports import LOOPBACK
+from tests.integration.services import need
 
 
 @pytest.fixture
@@ -37,8 +38,7 @@ async def test_a_page_on_loopback_is_shown_and_its_script_run(chromium: OpenPage
 
 
 async def test_a_request_that_leaves_loopback_is_refused_and_noted(site: str) -> None:
-    if (missing := browser.missing()) is not None:
-        pytest.skip(missing)
+    need("Chromium", browser.missing())
     async with browser.pages() as opened:
         page = await opened.open()
         await page.goto(site)
@@ -48,8 +48,7 @@ async def test_a_request_that_leaves_loopback_is_refused_and_noted(site: str) ->
 
 
 async def test_an_uncaught_exception_of_a_page_is_noted(site: str) -> None:
-    if (missing := browser.missing()) is not None:
-        pytest.skip(missing)
+    need("Chromium", browser.missing())
     async with browser.pages() as opened:
         page = await opened.open()
         await page.goto(site)

@@ -1,0 +1,163 @@
+"""What docker-compose.yml and deploy/ say holds together, and holds with the program. No Docker engine is needed.
+
+The broker of the composition is started for real: by the code of the image's own entry point, from the same jars.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from ruamel.yaml import YAML
+
+from tests.integration import kafka_cluster
+from tests.integration.ports import LOOPBACK, free_port, is_free
+from tests.integration.program import Program
+from tests.integration.services import need
+from tests.integration.waiting import until
+
+ROOT = Path(__file__).resolve().parents[1]
+SEAMWATCH = Path(sys.executable).with_name("seamwatch")
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe").load(ROOT / path)
+    return loaded
+
+
+COMPOSE = read_yaml("docker-compose.yml")
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+COMMANDS = {name: service["command"] for name, service in SERVICES.items() if "command" in service}
+
+
+def options(command: list[str]) -> list[str]:
+    return [word.split("=")[0] for word in command if word.startswith("--")]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_publishes_on_loopback_only(name: str) -> None:
+    assert [port for port in SERVICES[name].get("ports", []) if not port.startswith(f"{LOOPBACK}:")] == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_from_elsewhere_is_pinned_to_a_version(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert image == "seamwatch" or re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", image)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_that_others_wait_for_can_be_asked_for_its_health(name: str) -> None:
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        if how["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[other]
+        else:
+            assert how["condition"] == "service_completed_successfully"
+            assert "restart" not in SERVICES[other]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_mounted_exists(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
+        source = volume.split(":")[0]
+        assert (ROOT / source).is_dir() if source.startswith("./") else source in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_uses_options_that_the_program_has(name: str) -> None:
+    subcommand = COMMANDS[name][0]
+    shown = subprocess.run([SEAMWATCH, subcommand, "--help"], capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"--[a-z-]+", shown))
+    assert set(options(COMMANDS[name])) <= known
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_names_only_hosts_and_ports_of_the_composition(name: str) -> None:
+    addresses = re.findall(r"\b([a-z]+):(\d+)", " ".join(COMMANDS[name]))
+    ports = {"kafka": "19092", "alertmanager": "9093"}
+    assert [port for host, port in addresses] == [ports[host] for host, _ in addresses]
+
+
+def test_the_broker_tells_the_others_the_address_that_they_are_given() -> None:
+    advertised = SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert "INSIDE://kafka:19092" in advertised.split(",")
+    assert "HOST://localhost:9092" in advertised.split(",")
+
+
+def test_compose_and_tests_run_the_same_version_of_kafka() -> None:
+    version = re.search(r"<kafka.version>(.+)</kafka.version>", kafka_cluster.POM.read_text())
+    assert version is not None
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version[1]}"
+
+
+def test_the_worker_serves_where_it_is_published_scraped_and_asked_for_its_health() -> None:
+    port = next(word.split("=")[1] for word in COMMANDS["worker"] if word.startswith("--port="))
+    (scrape,) = read_yaml("deploy/prometheus/prometheus.yml")["scrape_configs"]
+    assert SERVICES["worker"]["ports"] == [f"{LOOPBACK}:{port}:{port}"]
+    assert scrape["static_configs"] == [{"targets": [f"worker:{port}"]}]
+    assert f"http://{LOOPBACK}:{port}/healthz" in DOCKERFILE
+    assert f"EXPOSE {port}\n" in DOCKERFILE
+
+
+def test_the_image_is_built_from_files_that_exist_and_never_runs_as_root() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    assert [name for names in copied for name in names.split() if not (ROOT / name).exists()] == []
+    assert "USER seamwatch\n" in DOCKERFILE.split("FROM")[-1]
+
+
+def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
+    check("promtool", "check", "config", "deploy/prometheus/prometheus.yml")
+    rules = sorted(map(str, (ROOT / "deploy/prometheus/rules").glob("*.yml")))
+    assert rules != []
+    check("promtool", "check", "rules", *rules)
+
+
+def test_alertmanager_accepts_its_configuration() -> None:
+    check("amtool", "check-config", "deploy/alertmanager/alertmanager.yml")
+
+
+def check(tool: str, *arguments: str) -> None:
+    need(tool, None if shutil.which(tool) else f"no {tool} on the PATH")
+    said = subprocess.run([tool, *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_the_broker_of_the_composition_starts(kafka_jars: Path, tmp_path: Path) -> None:
+    ports = {"19092": free_port(), "9092": free_port(), "9093": free_port()}
+    environment = {}
+    for name, value in SERVICES["kafka"]["environment"].items():
+        # On loopback instead of the container's own network, and on ports that are free.
+        here = re.sub(r"//(kafka|localhost)?:", f"//{LOOPBACK}:", value).replace("@kafka:", f"@{LOOPBACK}:")
+        environment[name] = re.sub(r":(\d{4,5})\b", lambda port: f":{ports[port[1]]}", here)
+    environment["KAFKA_LOG_DIRS"] = str(tmp_path / "data")
+    # The image has a cluster id of its own, which serves when none is given.
+    environment["CLUSTER_ID"] = "5L6g3nShT-eMCtK--X86sw"
+    for name in ("default", "mounted", "final"):
+        (tmp_path / name).mkdir()
+    for name in ("server.properties", "log4j2.yaml", "tools-log4j2.yaml"):
+        (tmp_path / "default" / name).touch()
+    folders = [f"--{name}-configs-dir={tmp_path / name}" for name in ("default", "mounted", "final")]
+
+    java = kafka_cluster.java(tmp_path / "kafka.log", kafka_jars)
+    prepared = subprocess.run(
+        [*java, "kafka.docker.KafkaDockerWrapper", "setup", *folders],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert prepared.returncode == 0, prepared.stdout + prepared.stderr
+    argv = [*java, "kafka.Kafka", str(tmp_path / "final/server.properties")]
+    broker = Program(argv, log=tmp_path / "kafka.log", ready=lambda: not is_free(ports["9092"]))
+    try:
+        broker.start()
+        admin = AdminClient({"bootstrap.servers": f"{LOOPBACK}:{ports['9092']}"})
+        members = until(lambda: admin.list_topics(timeout=30).brokers or None, within=30, what="a member that serves")
+        assert [member.port for member in members.values()] == [ports["9092"]]
+    finally:
+        broker.kill()
