@@ -72,7 +72,9 @@ class Devices:
     uptime: NDArray[np.bool_]
     """Its clock counts from when it was switched on, `skew` ms before the simulation began."""
     written: NDArray[np.int64]
-    """Records so far, the next sequence number; grows as the simulation goes on, the one thing here that changes."""
+    """Records so far, the next sequence number; grows as the simulation goes on, as does the next."""
+    heard: NDArray[np.float64]
+    """ms of the simulation when its connection was last in use."""
 
 
 def draw_devices(world: World) -> Devices:
@@ -84,7 +86,7 @@ def draw_devices(world: World) -> Devices:
     skew = np.where(far, off, scale * usual)
     skew[uptime] = g.uniform(1, 700, size)[uptime] * HOUR_MS
     # Each has a past: a counter near 0 would look as if it had just been reset.
-    return Devices(skew=skew, uptime=uptime, written=g.integers(1_000, 100_000, size))
+    return Devices(skew=skew, uptime=uptime, written=g.integers(1_000, 100_000, size), heard=np.zeros(size))
 
 
 def send(
@@ -95,7 +97,7 @@ def send(
     attempts: Attempts,
     g: np.random.Generator,
 ) -> Reports:
-    """The reports of these attempts, in no particular order. Counts them in `devices.written`."""
+    """The reports of these attempts, device by device. Keeps count in `devices`."""
     size, scale = len(attempts.visit), world.fleet.nuisances
     visit, cohort = attempts.visit, attempts.cohort
     device = visits.device[visit]
@@ -106,8 +108,9 @@ def send(
 
     order = np.lexsort((attempts.at, device))
     seq = np.empty(size, dtype=np.int64)
-    seq[order] = _counted(device[order], devices.written)
-    received[order] = _in_order(device[order], received[order])
+    begins = np.flatnonzero(np.diff(device[order], prepend=-1))
+    seq[order] = _counted(device[order], begins, devices)
+    received[order] = _in_order(device[order], begins, received[order], devices)
 
     swapped, lost, twice = _mishaps(world, conditions, visits, attempts, g)
     if size:
@@ -141,29 +144,31 @@ def send(
     later = (MINUTE_MS / 20 * np.exp(g.standard_normal(size))).astype(np.int64)
     copies = reports.take(again)
     copies.received[:] += later[again]
-    return reports.take(np.flatnonzero(arrives)).joined(copies)
+    # Each device's in its order, so that of two arrivals in one ms the first sent stays first.
+    return reports.take(order[arrives[order]]).joined(copies)
 
 
-def _counted(device: NDArray[np.int64], written: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sequence numbers of records sorted by device, going on from `written`, which is moved on."""
-    if len(device) == 0:
-        return device
-    begins = np.flatnonzero(np.append(True, device[1:] != device[:-1]))
+def _counted(device: NDArray[np.int64], begins: NDArray[np.intp], devices: Devices) -> NDArray[np.int64]:
+    """Sequence numbers of records sorted by device; `begins` is where each device's first one is."""
     lengths = np.diff(np.append(begins, len(device)))
     rank = np.arange(len(device)) - np.repeat(begins, lengths)
-    seq = written[device] + rank
-    written[device[begins]] += lengths
+    seq = devices.written[device] + rank
+    devices.written[device[begins]] += lengths
     return seq
 
 
-def _in_order(device: NDArray[np.int64], received: NDArray[np.float64]) -> NDArray[np.float64]:
+def _in_order(
+    device: NDArray[np.int64], begins: NDArray[np.intp], received: NDArray[np.float64], devices: Devices
+) -> NDArray[np.float64]:
     """A device's connection keeps the order: what was sent later arrives no earlier. Sorted by device and time."""
-    group = np.cumsum(np.append(0, device[1:] != device[:-1]))[: len(device)]
+    received[begins] = np.maximum(received[begins], devices.heard[device[begins]])
     # Far more than a block and its delays last, so that one device's arrivals never reach the next one's.
-    apart = group * 1e9
-    base = received.min(initial=0.0)
-    ordered: NDArray[np.float64] = np.maximum.accumulate(received - base + apart)
-    return ordered - apart + base
+    apart = np.repeat(np.arange(len(begins)) * 1e9, np.diff(np.append(begins, len(device))))
+    ordered: NDArray[np.float64] = np.maximum.accumulate(received + apart)
+    ordered -= apart
+    ends = np.append(begins[1:], len(device))[: len(begins)] - 1
+    devices.heard[device[ends]] = ordered[ends]
+    return ordered
 
 
 def _mishaps(
@@ -207,7 +212,7 @@ def _through_outages(
     world: World, cohort: NDArray[np.int64], received: NDArray[np.float64], g: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which records come through, and when: those held back come roughly in their order after the outage."""
-    survives, jitter = g.random(len(received)) < BACKFILLED, g.uniform(0, 4_000, len(received))
+    survives, jitter = g.random(len(received)) < BACKFILLED, g.uniform(0, 600, len(received))
     arrives = np.ones(len(received), dtype=np.bool_)
     for outage in world.calendar.outages:
         begin, lasts = outage.start * MINUTE_MS, outage.minutes * MINUTE_MS

@@ -1,0 +1,91 @@
+"""A simulation written to a Kafka topic, as fast as it takes them or at a chosen pace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from pipeline.simulate.events import Batch
+
+_SETTINGS: Final = {
+    # What is acknowledged is on disk, and once: a simulation whose records may be missing proves nothing.
+    "enable.idempotence": True,
+    "linger.ms": 20,
+    "compression.type": "zstd",
+    # Devices stay on their partitions, whoever else writes to the topic: what Java clients and Faust choose.
+    "partitioner": "murmur2_random",
+    "message.timeout.ms": 60_000,
+}
+_ANSWER_S: Final = 10.0
+_NAP_S: Final = 0.005
+
+
+class DeliveryError(Exception):
+    """The broker does not answer, or did not take a record; the message names the broker or topic."""
+
+
+def produce(
+    batches: Iterable[Batch],
+    *,
+    brokers: str,
+    topic: str,
+    speed: float | None,
+    progress: Callable[[Batch], None],
+) -> int:
+    """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
+
+    speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. Raises DeliveryError.
+    """
+    failures: list[str] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is not None and not failures:
+            failures.append(f"{message.topic()}: {error.str()}")
+
+    producer = Producer({"bootstrap.servers": brokers, **_SETTINGS})
+    try:
+        producer.list_topics(topic, timeout=_ANSWER_S)
+    except KafkaException as error:
+        msg = f"{brokers}: no broker answers: {error.args[0].str()}"
+        raise DeliveryError(msg) from None
+    pace = _Pace(speed) if speed is not None else None
+    written = 0
+    for batch in batches:
+        for key, value, timestamp in batch.messages():
+            if pace is not None:
+                pace.wait_for(timestamp, producer)
+            while True:
+                try:
+                    producer.produce(topic, value, key, timestamp=timestamp, on_delivery=delivered)
+                    break
+                except BufferError:
+                    producer.poll(_NAP_S)
+            written += 1
+        producer.poll(0)
+        if failures:
+            raise DeliveryError(failures[0])
+        progress(batch)
+    left = producer.flush(_ANSWER_S + 60)
+    if failures or left:
+        raise DeliveryError(failures[0] if failures else f"{topic}: {left} records were not acknowledged")
+    return written
+
+
+class _Pace:
+    """Holds each record back until its time has come."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._began: tuple[float, int] | None = None
+
+    def wait_for(self, timestamp: int, producer: Producer) -> None:
+        if self._began is None:
+            self._began = time.monotonic(), timestamp
+        started, first = self._began
+        due = started + (timestamp - first) / 1_000 / self._speed
+        while (early := due - time.monotonic()) > 0:
+            # Polling is how to wait here: it sends what is due, and hears of what was delivered.
+            producer.poll(min(early, 0.1))
