@@ -36,12 +36,17 @@ if [[ ! -e $policy ]]; then
   ours=yes
 fi
 
-# Another apt may be at work (a machine's first minutes); for its lists it does not wait by itself, so we do.
-quietly() { "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }; }
+export DEBIAN_FRONTEND=noninteractive
+quietly() { "$@" >>"$log" 2>&1; }
+# Another apt may be at work in a machine's first minutes; for the lists, unlike for packages, apt does not wait itself.
+# That a list could not be had is no failure yet: it may be of a source that has nothing to do with us.
 for attempt in 1 2 3 4 5; do
-  quietly apt-get update && break
-  ((attempt < 5)) || exit 1
+  quietly apt-get update || true
+  if quietly apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"; then
+    exit 0
+  fi
+  echo "attempt $attempt failed" >>"$log"
   sleep 5
 done
-export DEBIAN_FRONTEND=noninteractive
-quietly apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"
+cat "$log" >&2
+exit 1
