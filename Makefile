@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Read from the lock's own input, so that the pin stands in one place.
 UV_PIN := $(shell sed -n 's/^ *"\(uv==[^"]*\)".*/\1/p' pyproject.toml)
-UV := UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
+UV := UV_HTTP_TIMEOUT=180 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 # One stamp for what the program needs, one for what its developers need on top.
 RUNTIME := $(VENV)/.runtime-is-current
 EVERYTHING := $(VENV)/.everything-is-current

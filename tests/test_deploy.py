@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from ruamel.yaml import YAML
 
+from pipeline.stream.settings import load
 from tests.integration import kafka_cluster
 from tests.integration.ports import LOOPBACK, free_port, is_free
 from tests.integration.program import Program
@@ -76,11 +77,17 @@ def test_a_command_uses_options_that_the_program_has(name: str) -> None:
     assert set(options(COMMANDS[name])) <= known
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_names_only_hosts_and_ports_of_the_composition(name: str) -> None:
-    addresses = re.findall(r"\b([a-z]+):(\d+)", " ".join(COMMANDS[name]))
-    ports = {"kafka": "19092", "alertmanager": "9093"}
-    assert [port for host, port in addresses] == [ports[host] for host, _ in addresses]
+@pytest.mark.parametrize("name", ["topics", "worker"])
+def test_the_configuration_is_mounted_where_the_command_looks_for_it(name: str) -> None:
+    assert SERVICES[name]["volumes"] == ["./deploy/seamwatch:/etc/seamwatch:ro"]
+    assert "--config=/etc/seamwatch" in COMMANDS[name]
+
+
+def test_the_configuration_is_one_that_the_worker_takes_and_names_its_neighbours() -> None:
+    settings = load({}, {}, ROOT / "deploy/seamwatch")
+    assert settings.bootstrap == "kafka:19092"
+    assert settings.alertmanager == "http://alertmanager:9093"
+    assert f"--topic={next(iter(settings.inputs))}" in COMMANDS["fleet"]
 
 
 def test_the_broker_tells_the_others_the_address_that_they_are_given() -> None:
@@ -96,7 +103,9 @@ def test_compose_and_tests_run_the_same_version_of_kafka() -> None:
 
 
 def test_the_worker_serves_where_it_is_published_scraped_and_asked_for_its_health() -> None:
-    port = next(word.split("=")[1] for word in COMMANDS["worker"] if word.startswith("--port="))
+    web = load({}, {}, ROOT / "deploy/seamwatch").web
+    assert web is not None
+    port = web.port
     (scrape,) = read_yaml("deploy/prometheus/prometheus.yml")["scrape_configs"]
     assert SERVICES["worker"]["ports"] == [f"{LOOPBACK}:{port}:{port}"]
     assert scrape["static_configs"] == [{"targets": [f"worker:{port}"]}]
