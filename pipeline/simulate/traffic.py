@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from pipeline.simulate.chance import stream
 from pipeline.simulate.durations import MINUTE_MS
 from pipeline.simulate.faults import Fault
+from pipeline.simulate.fleet import Operation
 from pipeline.simulate.world import ATTEMPT_RATES, RATES, Conditions, World, most
 
 OK: Final = 0
@@ -112,28 +113,26 @@ def draw_attempts(world: World, conditions: Conditions, visits: Visits, g: np.ra
     visit = np.repeat(np.arange(len(visits.records)), visits.records)
     size = len(visit)
     cohort = visits.cohort[visit]
-    gap = 50.0 + g.exponential(3_000.0, size)
-    passed = np.cumsum(gap)
+    passed = np.cumsum(50.0 + g.exponential(3_000.0, size))
     ends = np.cumsum(visits.records)
-    at = visits.start[visit] + passed - passed[ends - visits.records][visit]
-    minute = (visits.start // MINUTE_MS).astype(np.int64)[visit] - conditions.first
+    at = passed + (visits.start - passed[ends - visits.records] if size else visits.start)[visit]
+    begun = (visits.start // MINUTE_MS).astype(np.int64) - conditions.first
 
-    lot = g.random(size)
-    mix = conditions.mix[world.operator[cohort]]
+    lot = g.random(size, dtype=np.float32)
+    operator = world.operator[visits.cohort]
     operation = np.zeros(size, dtype=np.int64)
     for index in range(len(operations) - 1):
-        operation += lot > mix[:, index]
+        operation += lot > conditions.mix[operator, index].astype(np.float32)[visit]
 
-    slow = g.random(size) < np.array([o.slow_share for o in operations])[operation]
-    noise = np.array([o.sigma for o in operations])[operation] * g.standard_normal(size)
-    shift = np.array([o.slow_shift for o in operations])[operation]
-    noise += slow * shift * (1 + 0.5 * g.standard_normal(size))
+    noise = g.standard_normal(size) * np.array([o.sigma for o in operations])[operation]
+    slow = np.flatnonzero(g.random(size, dtype=np.float32) < _of(operations, "slow_share")[operation])
+    noise[slow] += _of(operations, "slow_shift")[operation[slow]] * (1 + 0.5 * g.standard_normal(len(slow)))
     noise += visits.latency[visit]
-    log_latency = world.location[cohort, operation] + conditions.latency[cohort, minute] + noise
-    rates = [
-        world.rates[rate, cohort, operation] * conditions.rates[rate, cohort, minute] * visits.rates[visit]
-        for rate in range(ATTEMPT_RATES)
-    ]
+    log_latency = world.location[cohort, operation] + noise
+    log_latency += conditions.latency[visits.cohort, begun][visit]
+    outcome_lot, retry_lot = g.random(size), g.random(size)
+    minute = begun[visit]
+    rates = Rates(world, conditions, visits, visit, cohort, operation, minute)
     for fault in world.faults:
         if not fault.touches(conditions.first * MINUTE_MS, int(at.max(initial=0)) + 1):
             continue
@@ -145,17 +144,17 @@ def draw_attempts(world: World, conditions: Conditions, visits: Visits, g: np.ra
             elif fault.kind == "tail":
                 log_latency[rows] += effect * _tailness(world, noise[rows], operation[rows])
             else:
-                rates[RATES.index(fault.kind)][rows] *= np.exp(effect)
+                rates.multiply(RATES.index(fault.kind), rows, np.exp(effect))
 
-    lot = g.random(size)
-    failure, denial, timeout, retry = (np.minimum(rate, most(index)) for index, rate in enumerate(rates))
     # One draw, three regions that do not meet: raising one rate moves no attempt between the other two outcomes.
-    outcome = np.where(lot < failure, ERROR, OK)
-    outcome[(lot >= 0.4) & (lot < 0.4 + denial)] = DENIED
-    outcome[lot >= 1 - timeout] = TIMEOUT
-    lot = g.random(size)
+    outcome = np.full(size, OK)
+    for code, rate, above in ((ERROR, 0, outcome_lot), (DENIED, 1, outcome_lot - 0.4), (TIMEOUT, 2, outcome_lot - 0.7)):
+        hit, _ = rates.hits(rate, above)
+        outcome[hit] = code
+    hit, depth = rates.hits(3, retry_lot)
+    retries = np.zeros(size, dtype=np.int64)
     # 1 with one half, 2 with a quarter, …; the same draw decides whether there was one at all.
-    retries = np.where(lot < retry, np.ceil(-np.log2(np.maximum(lot / np.maximum(retry, 1e-12), 1e-6))), 0)
+    retries[hit] = np.ceil(-np.log2(np.maximum(depth, 1e-6)))
     return Attempts(
         visit=visit,
         cohort=cohort,
@@ -163,9 +162,56 @@ def draw_attempts(world: World, conditions: Conditions, visits: Visits, g: np.ra
         operation=operation,
         outcome=outcome,
         latency_ms=np.minimum(np.exp(log_latency), _LONGEST_MS),
-        retries=retries.astype(np.int64),
+        retries=retries,
         minute=minute,
     )
+
+
+class Rates:
+    """The probability of each mishap for each attempt, worked out only where the draw comes near it."""
+
+    def __init__(
+        self,
+        world: World,
+        conditions: Conditions,
+        visits: Visits,
+        visit: NDArray[np.int64],
+        cohort: NDArray[np.int64],
+        operation: NDArray[np.int64],
+        minute: NDArray[np.int64],
+    ) -> None:
+        self._world = world
+        self._conditions = conditions
+        self._own = visits.rates[visit]
+        self._cohort = cohort
+        self._operation = operation
+        self._minute = minute
+        self._factors: dict[int, NDArray[np.float64]] = {}
+
+    def multiply(self, rate: int, rows: NDArray[np.int64], factors: NDArray[np.float64]) -> None:
+        held = self._factors.setdefault(rate, np.ones(len(self._cohort)))
+        held[rows] *= factors
+
+    def hits(
+        self, rate: int, lot: NDArray[np.float64], share: float = 1.0
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The attempts with 0 <= lot < rate / share, and how deep in that range, 0 to 1: uniform again."""
+        base = self._world.rates[rate]
+        factor = self._conditions.rates[rate]
+        extra = self._factors.get(rate)
+        highest = base.max() * factor.max(initial=0.0) / share
+        bound = highest * self._own if extra is None else highest * self._own * extra
+        near = np.flatnonzero((lot >= 0) & (lot < np.minimum(bound, most(rate))))
+        cohort = self._cohort[near]
+        chance = base[cohort, self._operation[near]] * factor[cohort, self._minute[near]] * self._own[near] / share
+        if extra is not None:
+            chance *= extra[near]
+        depth = lot[near] / np.maximum(np.minimum(chance, most(rate)), 1e-300)
+        return near[depth < 1], depth[depth < 1]
+
+
+def _of(operations: tuple[Operation, ...], name: str) -> NDArray[np.float32]:
+    return np.array([getattr(operation, name) for operation in operations], dtype=np.float32)
 
 
 def in_scope(world: World, fault: Fault) -> NDArray[np.bool_]:

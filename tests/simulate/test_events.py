@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.observation import Cohort, Observation
 from pipeline.simulate.events import simulate
@@ -192,10 +193,12 @@ def test_a_fault_of_an_outcome_multiplies_its_share(text: str, signal: str, fact
 
 
 def test_latency_faults_move_the_quantiles_they_name() -> None:
-    def quantiles(*faults: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        records = observations(world(QUIET, *faults, hours=24))
-        values = [r.latency_ms for r in records if r.operation == "playback_start" and r.latency_ms is not None]
-        return np.quantile(values, [0.5, 0.99])
+    def quantiles(*faults: str) -> NDArray[np.float64]:
+        of = world(QUIET, *faults, hours=24)
+        typical = {cohort: np.exp(of.location[index, 0]) for index, cohort in enumerate(of.cohorts)}
+        starts = [r for r in observations(of) if r.operation == "playback_start" and r.latency_ms is not None]
+        ratios = [(r.latency_ms or 0) / typical[cohort(r)] for r in starts]
+        return np.asarray(np.quantile(ratios, [0.5, 0.99]))
 
     plain = quantiles()
     assert quantiles("latency*1.25") / plain == pytest.approx([1.25, 1.25], rel=0.01)
