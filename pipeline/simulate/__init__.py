@@ -6,6 +6,7 @@ nuisances               what goes on without any fault: cycles, moods of days, s
 faults                  what can be made to go wrong, and its form on the command line
 world                   the above, drawn for one seed: conditions of every cohort in every minute
 traffic                 visits of devices and the attempts they make under those conditions
+devices                 what persists of each device: its clock, its counter
 transport               what becomes of the reports on their way: late, lost, twice, out of order
 events                  NDJSON in arrival order
 windows                 the same fleet as window messages, without making events

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from pipeline.observation import UNKNOWN
 from pipeline.simulate.chance import stream
+from pipeline.simulate.devices import Devices, draw_devices
 from pipeline.simulate.durations import MINUTE_MS
 from pipeline.simulate.traffic import OUTCOMES, draw_attempts, draw_visits
-from pipeline.simulate.transport import Devices, Reports, draw_devices, flaw_parts, send
+from pipeline.simulate.transport import Reports, flaw_parts, send
 from pipeline.simulate.world import World
 
 BLOCK: Final = 15

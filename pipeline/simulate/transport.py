@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Final, Self
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.simulate.chance import stream
+from pipeline.simulate.devices import Devices, Line
 from pipeline.simulate.durations import HOUR_MS, MINUTE_MS
 from pipeline.simulate.faults import FIELDS
 from pipeline.simulate.traffic import Attempts, Rates, Visits, in_scope
@@ -64,29 +66,21 @@ def flaw_parts(flaw: int) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
-    """What persists of each device of a world; arrays of (device,)."""
+class Journeys:
+    """What becomes of each attempt's record; arrays as long as the attempts, times in ms of the simulation."""
 
-    skew: NDArray[np.float64]
-    """ms that its clock is ahead."""
-    uptime: NDArray[np.bool_]
-    """Its clock counts from when it was switched on, `skew` ms before the simulation began."""
-    written: NDArray[np.int64]
-    """Records so far, the next sequence number; grows as the simulation goes on, as does the next."""
-    heard: NDArray[np.float64]
-    """ms of the simulation when its connection was last in use."""
-
-
-def draw_devices(world: World) -> Devices:
-    g = stream(world.seed, "devices")
-    scale, size = world.fleet.nuisances.skew, world.devices
-    usual, off, lot = 300.0 * g.standard_normal(size), g.uniform(-30, 30, size) * MINUTE_MS, g.random(size)
-    far = lot < 0.03 * scale
-    uptime = lot > 1 - 0.002 * scale
-    skew = np.where(far, off, scale * usual)
-    skew[uptime] = g.uniform(1, 700, size)[uptime] * HOUR_MS
-    # Each has a past: a counter near 0 would look as if it had just been reset.
-    return Devices(skew=skew, uptime=uptime, written=g.integers(1_000, 100_000, size), heard=np.zeros(size))
+    sent: NDArray[np.float64]
+    received: NDArray[np.float64]
+    arrives: NDArray[np.bool_]
+    cached: NDArray[np.bool_]
+    flaw: NDArray[np.int64]
+    """0: none; else `flaw_of` a field and form."""
+    overtaken: NDArray[np.int64]
+    """Rows that are overtaken by the rest of their visit."""
+    twice: NDArray[np.int64]
+    """Rows that come a second time …"""
+    later: NDArray[np.int64]
+    """… so many ms later."""
 
 
 def send(
@@ -98,24 +92,45 @@ def send(
     g: np.random.Generator,
 ) -> Reports:
     """The reports of these attempts, in no particular order. Keeps count in `devices`."""
+    device = visits.device[attempts.visit]
+    line = Line(devices, device, attempts.at)
+    journeys = travel(world, conditions, visits, attempts, g, line.kept)
+    reports = Reports(
+        cohort=attempts.cohort,
+        device=device,
+        seq=line.numbered(),
+        operation=attempts.operation,
+        outcome=attempts.outcome,
+        latency_ms=attempts.latency_ms,
+        retries=attempts.retries,
+        at=attempts.at,
+        sent=journeys.sent,
+        received=journeys.received.astype(np.int64),
+        cached=journeys.cached,
+        flaw=journeys.flaw,
+    )
+    again = journeys.arrives[journeys.twice]
+    copies = reports.take(journeys.twice[again])
+    copies.received[:] += journeys.later[again]
+    return reports.take(np.flatnonzero(journeys.arrives)).joined(copies)
+
+
+def travel(
+    world: World,
+    conditions: Conditions,
+    visits: Visits,
+    attempts: Attempts,
+    g: np.random.Generator,
+    in_line: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> Journeys:
+    """The way of each attempt's record. in_line: makes arrivals of one device come in the order of its sending."""
     size, scale = len(attempts.visit), world.fleet.nuisances
     visit, cohort = attempts.visit, attempts.cohort
-    device = visits.device[visit]
     network = np.exp(np.log(250.0) + 0.6 * g.standard_normal(len(visits.device)))
     began = (visits.start // MINUTE_MS).astype(np.int64) - conditions.first
     network *= np.exp(conditions.latency[visits.cohort, began])
     sent = attempts.at + g.uniform(20, 200, size)
-    received = sent + network[visit]
-
-    order = _by_device(device, attempts.at)
-    sorted_device = device[order]
-    begins = np.flatnonzero(np.diff(sorted_device, prepend=-1))
-    lengths = np.diff(np.append(begins, size))
-    rank = np.arange(size) - np.repeat(begins, lengths)
-    seq = np.empty(size, dtype=np.int64)
-    seq[order] = devices.written[sorted_device] + rank
-    devices.written[sorted_device[begins]] += lengths
-    received[order] = _in_order(sorted_device, begins, lengths, rank, received[order], devices)
+    received = in_line(sent + network[visit])
 
     mishaps = _mishaps(world, conditions, visits, attempts, g)
     if size:
@@ -128,52 +143,16 @@ def send(
     arrives = _through_outages(world, cohort, received, stream(world.seed, "backfill", conditions.first))
     arrives[mishaps.lost] = False
     _silence_feeds(world, cohort, received, arrives)
-
-    reports = Reports(
-        cohort=cohort,
-        device=device,
-        seq=seq,
-        operation=attempts.operation,
-        outcome=attempts.outcome,
-        latency_ms=attempts.latency_ms,
-        retries=attempts.retries,
-        at=attempts.at,
+    return Journeys(
         sent=sent,
-        received=received.astype(np.int64),
+        received=received,
+        arrives=arrives,
         cached=held[visit],
         flaw=_flaws(world, conditions, cohort, attempts.at, g),
+        overtaken=mishaps.overtaken,
+        twice=mishaps.twice,
+        later=(-5_000 * np.log(mishaps.twice_by)).astype(np.int64),
     )
-    again = arrives[mishaps.twice]
-    copies = reports.take(mishaps.twice[again])
-    copies.received[:] += (-5_000 * np.log(mishaps.twice_by[again])).astype(np.int64)
-    return reports.take(np.flatnonzero(arrives)).joined(copies)
-
-
-def _by_device(device: NDArray[np.int64], at: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The order by device, then time. One integer key without ties: far faster than sorting by two columns."""
-    if len(at) == 0:
-        return np.empty(0, dtype=np.intp)
-    within = ((at - at.min()) * 16).astype(np.int64)
-    return np.argsort(device * (int(within.max()) + 1) + within)
-
-
-def _in_order(
-    device: NDArray[np.int64],
-    begins: NDArray[np.intp],
-    lengths: NDArray[np.intp],
-    rank: NDArray[np.int64],
-    received: NDArray[np.float64],
-    devices: Devices,
-) -> NDArray[np.float64]:
-    """A device's connection keeps the order: what was sent later arrives 1 ms later or more. Sorted by device, time."""
-    received[begins] = np.maximum(received[begins], devices.heard[device[begins]])
-    # Far more than a block and its delays last, so that one device's arrivals never reach the next one's.
-    apart = np.repeat(np.arange(len(begins)) * 1e9, lengths) - rank
-    ordered: NDArray[np.float64] = np.maximum.accumulate(received + apart)
-    ordered -= apart
-    ends = begins + lengths - 1
-    devices.heard[device[ends]] = ordered[ends] + 1
-    return ordered
 
 
 @dataclass(frozen=True, slots=True)
