@@ -1,7 +1,63 @@
-"""The pure chain, put together once: what `replay`, the live agents, drills and tests drive.
+"""The pure chain, put together once: what `replay`, drills and tests drive; the live agents drive the same stages.
 
-    records ──Ingest──► Windows, Tick, Reject ──Baseline──► Evidence, Tick ──Pattern──► Incident
+    records ──Ingest──► Windows, Tick, Reject ──Baseline──► Evidence, Anchors, Tick ──Pattern──► Incident
 
 Each stage is fed one message (ingest: one batch of records) and answers with the messages for the next. No stage reads
 a clock or does I/O.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pipeline.detect.baseline import Baseline
+from pipeline.detect.evidence import Anchors, Evidence
+from pipeline.detect.pattern import Pattern
+from pipeline.ingest import Ingest
+from pipeline.intent import Intent
+from pipeline.messages import Incident, Reject, Tick, Windows
+from pipeline.records import RecordBatch
+
+
+@dataclass(slots=True)
+class Output:
+    """What a batch brought about, in order."""
+
+    rejects: list[Reject] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+
+
+class Engine:
+    """All stages in one process, over one stream."""
+
+    def __init__(self, intent: Intent, source: str = "replay", adapter: str = "canonical") -> None:
+        self.ingest = Ingest(source, adapter=adapter)
+        self.baseline = Baseline([source])
+        self.pattern = Pattern([self.baseline.name], intent)
+
+    def feed(self, batch: RecordBatch) -> Output:
+        """Take records in arrival order."""
+        return self._run(self.ingest.feed(batch))
+
+    def finish(self) -> Output:
+        """The stream has ended: close the minute that is open."""
+        return self._run(self.ingest.flush())
+
+    def _run(self, messages: Iterable[Windows | Tick | Reject]) -> Output:
+        out = Output()
+        for message in messages:
+            if isinstance(message, Reject):
+                out.rejects.append(message)
+                continue
+            self.windows(message, out)
+        return out
+
+    def windows(self, message: Windows | Tick, out: Output) -> None:
+        """Take what an ingest stage said."""
+        for found in self.baseline.feed(message):
+            if isinstance(found, Evidence):
+                out.evidence.append(found)
+            assert isinstance(found, Evidence | Anchors | Tick)
+            out.incidents += self.pattern.feed(found)

@@ -1,0 +1,1 @@
+"""From windows to patterns: baselines of cohorts, evidence, the lattice of scopes, change, explanation."""

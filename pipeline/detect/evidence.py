@@ -1,0 +1,77 @@
+"""What a baseline says of a minute, and the anchors it says it against."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.channels import Channel
+from pipeline.observation import Cohort
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class FeedHealth(msgspec.Struct, frozen=True):
+    """An operator's telemetry as a whole."""
+
+    state: str
+    """`ok`, `silent` (arrivals far below the expected), `recovering` (back, but not trusted yet)."""
+    since: int
+    """Arrival minute at which this state began, ms epoch."""
+    records: int
+    """In this minute."""
+    expected: float
+    """Records a minute at this hour; 0 when not known yet."""
+
+
+class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
+    """One minute of the cohorts that reported in it. Arrays are [cohorts, channels] or [cohorts].
+
+    For a share: `n` units, `x` those that hit, `expected` what the anchor would have. For a shift: `n` units, `x` the sum
+    of log value less the cohort's reference point, `expected` the anchor's. Units are device-minutes; where a unit
+    aggregates many attempts, n and x are scaled to what it proves (Kish's effective sample size).
+    """
+
+    source: str
+    minute: int
+    cohorts: list[Cohort]
+    channels: list[Channel]
+    n: Floats
+    x: Floats
+    expected: Floats
+    aside: NDArray[np.bool_]
+    """Telemetry known to be bad (silence, backfill): shown, but neither judged nor learnt from."""
+    lag_ms: Floats
+    """Mean of arrival less believed occurrence."""
+    feeds: dict[str, FeedHealth]
+
+
+class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
+    """References of cohorts, sent when they change. Arrays are [cohorts, channels] or [cohorts].
+
+    Expected of a share is n * level * shape, of a shift n * (level + shape); see `Evidence` for the units.
+    """
+
+    source: str
+    minute: int
+    cohorts: list[Cohort]
+    channels: list[Channel]
+    level: Floats
+    spread: Floats
+    """Variance of one unit of a shift; 0 for shares, whose variance follows from the level."""
+    mass: Floats
+    """Units (shift) or expected hits (share) that the level rests on; 0: no level yet."""
+    days: Floats
+    """Full days learnt; a borrowed level has the days of its lender."""
+    lender: list[str]
+    """`own`, `parent` or the firmware whose anchor was taken over."""
+    base_ms: Floats
+    """[cohorts, channels] what the level means in ms, for latency and its tail; 0 for others."""
+    tail_scale: Floats
+    """[cohorts, channels] log-scale slope of the upper tail, for latency; 0 for others."""
+    shapes: dict[str, Floats]
+    """By operator: [slots of the day, channels], factor of a share, offset of a shift."""
+    frozen: NDArray[np.bool_]

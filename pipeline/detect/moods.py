@@ -1,0 +1,99 @@
+"""Moods: how far cohorts and groups of them wander for an hour or a day with nothing wrong.
+
+What makes a small change slow to find is not sampling but this. It is measured on the deployment's own reference days,
+for every level of the lattice and every kind of signal, on blocks of two hours, four hours and a day. Until then, and
+as a prior after, the values below serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detect.channels import SHIFTS
+from pipeline.detect.lattice import LEVELS
+
+Floats: TypeAlias = NDArray[np.float64]
+
+DAY_MOODS: Final = {
+    "all": 0.03,
+    "operator": 0.04,
+    "device_class": 0.015,
+    "firmware": 0.01,
+    "environment": 0.015,
+    "operator x environment": 0.02,
+    "operator x device_class": 0.02,
+    "operator x device_class x firmware": 0.01,
+    "cohort": 0.035,
+}
+"""Log standard deviation of a day's mood of a shift, by level."""
+RATE_FACTOR: Final = 2.5
+"""Shares wander so much more, in log terms."""
+PRIOR_BLOCKS: Final = 4.0
+"""A measured variance is pulled to the prior as if that had been seen on so many blocks."""
+FLOOR: Final = 0.002
+COHORT_FLOOR: Final = 0.01
+SHOCK_SHORT: Final = 4.0
+"""A network's shocks of one to three hours have heavy tails: variance of "all" and "operator" on spans up to 4 h."""
+SHOCK_DAY: Final = 1.5
+SHORT: Final = 1.5
+"""Variance of the other levels on spans up to 1 h."""
+PERSISTENCE: Final = {"3d": 2.5, "7d": 4.0}
+"""Moods change from day to day: over days their variance falls by this."""
+
+MEASURED_SPANS: Final = {"2h": 1, "4h": 2, "1d": 12}
+"""Blocks of two hours that each measured span takes."""
+
+_SHOCKED: Final = np.array([level in ("all", "operator") for level in LEVELS])
+_FLOORS: Final = np.array([COHORT_FLOOR if level == "cohort" else FLOOR for level in LEVELS]) ** 2
+_PRIOR: Final = np.array([DAY_MOODS[level] for level in LEVELS]) ** 2
+
+
+class Moods:
+    """Variances by kind of signal, span and level.
+
+    Attributes:
+        measured: by signal kind and measured span, [levels] variances and the number of blocks they rest on.
+    """
+
+    def __init__(self) -> None:
+        self.measured: dict[tuple[str, str], tuple[Floats, int]] = {}
+
+    def _base(self, kind: str, span: str) -> Floats:
+        prior = _PRIOR if kind in SHIFTS else _PRIOR * RATE_FACTOR**2
+        found = self.measured.get((kind, span))
+        if found is None:
+            return np.maximum(prior, _FLOORS)
+        variance, blocks = found
+        return np.maximum((blocks * variance + PRIOR_BLOCKS * prior) / (blocks + PRIOR_BLOCKS), _FLOORS)
+
+    def day(self, kind: str) -> Floats:
+        """[levels] variance of a day's mood, as measured."""
+        return self._base(kind, "1d")
+
+    def variances(self, kinds: Sequence[str], span: str) -> Floats:
+        """[channels, levels] variances to judge a span by. They never fall as spans shorten."""
+        out = np.empty((len(kinds), len(LEVELS)))
+        cache: dict[str, Floats] = {}
+        for i, kind in enumerate(kinds):
+            if kind not in cache:
+                cache[kind] = self._variance(kind, span)
+            out[i] = cache[kind]
+        return out
+
+    def _variance(self, kind: str, span: str) -> Floats:
+        day = self.day(kind)
+        if span in PERSISTENCE:
+            return np.maximum(day / PERSISTENCE[span], _FLOORS)
+        if span == "1d":
+            return np.where(_SHOCKED, SHOCK_DAY, 1.0) * day
+        four = np.maximum(self._base(kind, "4h"), day)
+        if span == "4h":
+            return np.where(_SHOCKED, SHOCK_SHORT, 1.0) * four
+        two = np.maximum(self._base(kind, "2h"), four)
+        return np.where(_SHOCKED, SHOCK_SHORT, SHORT) * two
+
+

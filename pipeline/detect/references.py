@@ -1,0 +1,107 @@
+"""The anchors as the pattern stage holds them, aligned to its own rows and columns."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import season
+from pipeline.detect.channels import Channel
+from pipeline.detect.evidence import Anchors
+from pipeline.observation import Cohort
+
+Floats: TypeAlias = NDArray[np.float64]
+
+MOST_SHAPES: Final = 400
+"""Instants of the day whose shape is kept."""
+
+
+class References:
+    """Rows are cohorts, columns channels, both in order of appearance. A cell without a level has mass 0.
+
+    Attributes:
+        level, spread, mass, base_ms, tail_scale: [rows, columns], see `Anchors`.
+        days: [rows].
+        shift: [columns] whether a column is a shift.
+    """
+
+    def __init__(self) -> None:
+        self.cohorts: list[Cohort] = []
+        self.channels: list[Channel] = []
+        self._row: dict[Cohort, int] = {}
+        self._column: dict[Channel, int] = {}
+        self.level, self.spread, self.mass, self.base_ms, self.tail_scale = (np.zeros((0, 0)) for _ in range(5))
+        self.days: Floats = np.zeros(0)
+        self.lender: list[str] = []
+        self.shift: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+        self._shapes: dict[str, Floats] = {}
+        self._shape_at: dict[int, Floats] = {}
+
+    def rows(self, cohorts: list[Cohort]) -> NDArray[np.intp]:
+        """Rows of cohorts; new ones are admitted."""
+        for cohort in cohorts:
+            if cohort not in self._row:
+                self._row[cohort] = len(self.cohorts)
+                self.cohorts.append(cohort)
+                self.lender.append("own")
+        self._fit()
+        return np.array([self._row[cohort] for cohort in cohorts], dtype=np.intp)
+
+    def columns(self, channels: list[Channel]) -> NDArray[np.intp]:
+        """Columns of channels; new ones are admitted."""
+        for channel in channels:
+            if channel not in self._column:
+                self._column[channel] = len(self.channels)
+                self.channels.append(channel)
+        self._fit()
+        return np.array([self._column[channel] for channel in channels], dtype=np.intp)
+
+    def _fit(self) -> None:
+        rows, columns = len(self.cohorts), len(self.channels)
+        have = self.level.shape
+        if (rows, columns) == have:
+            return
+        for name in ("level", "spread", "mass", "base_ms", "tail_scale"):
+            grown = np.zeros((rows, columns))
+            grown[: have[0], : have[1]] = getattr(self, name)
+            setattr(self, name, grown)
+        self._shape_at.clear()
+        self.days = np.concatenate((self.days, np.zeros(rows - len(self.days))))
+        self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
+
+    def take(self, message: Anchors) -> None:
+        rows, columns = self.rows(message.cohorts), self.columns(message.channels)
+        cells = np.ix_(rows, columns)
+        self.level[cells] = message.level
+        self.spread[cells] = message.spread
+        self.mass[cells] = message.mass
+        self.base_ms[cells] = message.base_ms
+        self.tail_scale[cells] = message.tail_scale
+        self.days[rows] = message.days
+        for row, lender in zip(rows, message.lender, strict=True):
+            self.lender[row] = lender
+        for operator, shape in message.shapes.items():
+            wide = np.tile(np.where(self.shift, 0.0, 1.0), (season.SLOTS, 1))
+            wide[:, columns] = shape
+            self._shapes[operator] = wide
+        self._shape_at.clear()
+
+    def shape(self, at_ms: int) -> Floats:
+        """[rows, columns] shape of the day at an instant."""
+        key = at_ms % season.DAY_MS
+        found = self._shape_at.get(key)
+        if found is None:
+            flat = np.where(self.shift, 0.0, 1.0)
+            by_operator = {operator: season.at(shape, key) for operator, shape in self._shapes.items()}
+            found = np.stack([by_operator.get(cohort.operator, flat) for cohort in self.cohorts])
+            if len(self._shape_at) >= MOST_SHAPES:
+                self._shape_at.clear()
+            self._shape_at[key] = found
+        return found
+
+    def expected(self, rows: NDArray[np.intp], n: Floats, shape: Floats) -> Floats:
+        """What the anchors of `rows` expect of n units, [rows, columns]; `shape` is that of all rows."""
+        level, now = self.level[rows], shape[rows]
+        return np.asarray(np.where(self.shift, n * (level + now), n * level * now))

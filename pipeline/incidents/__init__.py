@@ -1,0 +1,1 @@
+"""Incidents: their life, their identity, their words."""

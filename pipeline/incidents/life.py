@@ -1,0 +1,121 @@
+"""The life of an incident: forming, firing, recovering, resolved. Every change is a record; nothing else is.
+
+    forming -> firing or resolved (it came to nothing)
+    firing -> recovering -> firing or resolved
+
+The same scope and kind again within 24 h of `resolved` is the same incident.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from pipeline.intent import Severity
+from pipeline.messages import Incident, Signal
+
+Scope: TypeAlias = tuple[tuple[str, str], ...]
+
+REOPEN_MS: Final = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the detector says of a scope at one instant."""
+
+    scope: Scope
+    kind: str
+    onset_at: int
+    severity: Severity
+    services: tuple[str, ...]
+    signals: tuple[Signal, ...]
+    evidence: float
+    summary: str
+
+
+@dataclass(slots=True)
+class Case:
+    """One incident as it is followed; `record` is what was said of it last."""
+
+    incident_id: str
+    finding: Finding
+    state: str
+    changed_at: int
+    fired_at: int | None = None
+    recovered_at: int | None = None
+    """When the excess was last found gone; evidence from before belongs to this case still."""
+    effects: dict[str, float] = field(default_factory=dict)
+    """Size of the effect by channel when it was at its strongest, log scale: what recovery is measured against."""
+
+    @property
+    def scope(self) -> Scope:
+        return self.finding.scope
+
+
+class Incidents:
+    """All cases that are open, or that may be reopened."""
+
+    def __init__(self) -> None:
+        self._cases: list[Case] = []
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self._cases)
+
+    def open(self) -> list[Case]:
+        return [case for case in self._cases if case.state != "resolved"]
+
+    def find(self, scope: Scope, kind: str) -> Case | None:
+        for case in self._cases:
+            if case.finding.scope == scope and case.finding.kind == kind:
+                return case
+        return None
+
+    def begin(self, finding: Finding, state: str, at: int) -> tuple[Case, Incident]:
+        """A case for a finding that has none open: a new one, or the one that was resolved less than 24 h ago."""
+        self._cases = [case for case in self._cases if case.state != "resolved" or at - case.changed_at <= REOPEN_MS]
+        case = self.find(finding.scope, finding.kind)
+        if case is None:
+            case = Case(_identity(finding, at), finding, state, at)
+            self._cases.append(case)
+        return case, self.change(case, state, at, finding)
+
+    def change(self, case: Case, state: str, at: int, finding: Finding | None = None) -> Incident:
+        """Move a case to a state (it may be in it already) and write the record."""
+        case.finding = finding or case.finding
+        case.state, case.changed_at = state, at
+        if state == "firing":
+            case.fired_at = case.fired_at or at
+            case.recovered_at = None
+        elif state in ("recovering", "resolved") and case.recovered_at is None:
+            case.recovered_at = at
+        found = case.finding
+        return Incident(
+            incident_id=case.incident_id,
+            state=state,
+            severity=str(found.severity),
+            at=at,
+            onset_at=found.onset_at,
+            scope=dict(found.scope),
+            services=list(found.services),
+            signals=list(found.signals),
+            kind=found.kind,
+            evidence=found.evidence,
+            summary=found.summary,
+        )
+
+
+def differs(old: Finding, new: Finding) -> bool:
+    """Is the change worth a record while firing? Scope, severity or the leading signal changed."""
+
+    def leading(finding: Finding) -> tuple[str, str] | None:
+        return (finding.signals[0].operation, finding.signals[0].signal) if finding.signals else None
+
+    return (old.scope, old.severity, leading(old)) != (new.scope, new.severity, leading(new))
+
+
+def _identity(finding: Finding, at: int) -> str:
+    """The same for the same input: a function of what and when."""
+    text = "\x1f".join([finding.kind, str(at), *(part for pair in finding.scope for part in pair)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

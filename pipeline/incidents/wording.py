@@ -1,0 +1,81 @@
+"""The sentence that a person on call reads first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from pipeline.messages import Signal
+
+_NAMES: Final = {
+    "latency": "latency",
+    "failure": "failures",
+    "denial": "denials",
+    "timeout": "timeouts",
+    "retry": "retries",
+    "out_of_order": "out-of-order records",
+    "duplicate": "duplicates",
+    "gap": "gaps",
+    "delay": "delay of the telemetry",
+    "volume": "volume of records",
+    "contract": "contract violations",
+}
+_LABELS: Final = {
+    "operator": "operator",
+    "device_class": "device class",
+    "firmware": "firmware",
+    "environment": "environment",
+}
+MOST_SIGNALS: Final = 3
+
+
+def summary(
+    scope: Sequence[tuple[str, str]],
+    signals: Sequence[Signal],
+    onset_at: int,
+    affected: int,
+    others: int,
+) -> str:
+    """One sentence: for whom, what changed and by how much, since when, who is not affected.
+
+    `affected` cohorts are in the scope, `others` are not.
+    """
+    what = "; ".join(_signal(signal) for signal in signals[:MOST_SIGNALS])
+    more = len(signals) - MOST_SIGNALS
+    if more > 0:
+        what += f"; and {more} more signals" if more > 1 else "; and 1 more signal"
+    spread = f"{affected} cohort{'' if affected == 1 else 's'} affected"
+    rest = f"the other {others} move as expected" if others else "no cohort is left to compare with"
+    return f"{name(scope)}: {what}, since {instant(onset_at)}; {spread}, {rest}."
+
+
+def name(scope: Sequence[tuple[str, str]]) -> str:
+    """A scope in words."""
+    if not scope:
+        return "The whole fleet"
+    text = ", ".join(f"{_LABELS[dimension]} {value}" for dimension, value in scope)
+    return text[0].upper() + text[1:]
+
+
+def instant(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _signal(signal: Signal) -> str:
+    where = "" if signal.operation == "*" else f"{signal.operation} "
+    noun = where + _NAMES[signal.signal]
+    if signal.quantile is not None and signal.quantile > 0.5:
+        noun += f" at the {100 * signal.quantile:.0f}th percentile"
+    if signal.observed is None or signal.expected is None:
+        return f"{noun} {signal.direction}"
+    if signal.signal in ("latency", "delay"):
+        change = f" ({100 * (signal.ratio - 1):+.0f} %)" if signal.ratio is not None else ""
+        return f"{noun} {signal.observed:.0f} ms instead of {signal.expected:.0f} ms{change}"
+    if signal.signal == "volume":
+        return f"{noun} {signal.observed:.1f} a minute instead of {signal.expected:.1f}"
+    return f"{noun} {_percent(signal.observed)} instead of {_percent(signal.expected)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
