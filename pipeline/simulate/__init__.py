@@ -9,7 +9,7 @@ traffic                 visits of devices and the attempts they make under those
 devices                 what persists of each device: its clock, its counter
 transport               what becomes of the reports on their way: late, lost, twice, out of order
 events                  NDJSON in arrival order
-windows                 the same fleet as window messages, without making events
+windows, units          the same fleet as window messages, without making events
 truth                   what a detector should say about the injected faults
 ======================  ===============================================================================
 

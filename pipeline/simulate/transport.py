@@ -24,6 +24,9 @@ BACKFILLED: Final = 0.7
 
 _SOUND: Final = 0
 
+_MISSED_WITHIN_MS: Final = 2 * HOUR_MS
+_NEVER_MS: Final = 2.0**52
+
 
 @dataclass(frozen=True, slots=True)
 class Reports:
@@ -71,6 +74,7 @@ class Journeys:
 
     sent: NDArray[np.float64]
     received: NDArray[np.float64]
+    """Of what does not arrive: when it would be missed."""
     arrives: NDArray[np.bool_]
     cached: NDArray[np.bool_]
     flaw: NDArray[np.int64]
@@ -205,7 +209,9 @@ def _through_outages(
         within = (world.operator[cohort] == outage.operator) & (received >= begin) & (received < begin + lasts)
         held = np.flatnonzero(within)
         jitter, survives = g.uniform(0, 600, len(received))[held], g.random(len(received))[held] < BACKFILLED
-        received[held] = begin + lasts + BACKFILL_MS * (received[held] - begin) / lasts + jitter
+        part = (received[held] - begin) / lasts
+        # What is lost would be missed only when its device reports again, over the next hours.
+        received[held] = begin + lasts + np.where(survives, BACKFILL_MS * part + jitter, _MISSED_WITHIN_MS * part)
         arrives[held] = survives
     return arrives
 
@@ -215,7 +221,13 @@ def _silence_feeds(
 ) -> None:
     for fault in world.faults:
         if fault.kind == "silence":
-            arrives &= ~(in_scope(world, fault)[cohort] & (fault.strength(received) > 0))
+            silenced = np.flatnonzero(in_scope(world, fault)[cohort] & (fault.strength(received) > 0))
+            arrives[silenced] = False
+            if fault.until is None:
+                received[silenced] = _NEVER_MS
+            else:
+                part = (received[silenced] - fault.start) / (fault.until - fault.start)
+                received[silenced] = fault.until + _MISSED_WITHIN_MS * part
 
 
 def _flaws(
