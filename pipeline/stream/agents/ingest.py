@@ -1,0 +1,225 @@
+"""Ingest: records of one input partition to windows, ticks and rejects.
+
+What a minute holds follows from the log alone: it ends with the record that moves the arrival clock out of it. Commits
+name only such places, so that whoever goes on after a crash forms the same windows with the same stamps, and the next
+stage drops those it has.
+
+The exception is a partition that has fallen silent: it must not hold up all others until its next record comes, so its
+open minute is cut off early. Where the cut was made does not follow from the log. Therefore it is committed *before*
+anything of the cut minute is sent: Kafka refuses that commit from a worker that has lost the partition, and whoever
+gets the partition next finds the cut in the commit and makes it at the same place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+from faust.types import TP
+
+from pipeline.codec import encode
+from pipeline.messages import Reject, Tick, Windows
+from pipeline.records import RecordBatch
+from pipeline.stream.agents.holding import Holding
+from pipeline.stream.broker import Broker, Record
+from pipeline.stream.names import Names, partition_of, source_of
+from pipeline.stream.stamps import Stamp
+from pipeline.stream.transport import Committed
+
+
+class IngestStage(Protocol):
+    """The pure stage; see `pipeline.ingest.Ingest`."""
+
+    @property
+    def boundary(self) -> int | None: ...
+
+    def feed(self, batch: RecordBatch) -> list[Windows | Tick | Reject]: ...
+
+    def flush(self, idle: bool = True) -> list[Windows | Tick | Reject]: ...
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What a commit of an input partition says beside its offset.
+
+    minute, cuts: the minute in which a cut was made last, and how many were made in it. idle: the partition was said to
+    be idle, and has not spoken since. cut: a cut has been decided at this offset and may not have been made yet.
+    """
+
+    minute: int = 0
+    cuts: int = 0
+    idle: bool = False
+    cut: int | None = None
+
+
+class IngestHolding(Holding):
+    """One input partition.
+
+    Args:
+        stage: makes the pure stage.
+        windows: number of partitions of the windows topic.
+        idle_after_s: seconds of silence at the end of the log until the partition is said to be idle.
+        lookback: records before the committed offset that are read back to know duplicates and order again.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        tp: TP,
+        broker: Broker,
+        names: Names,
+        *,
+        stage: Callable[[], IngestStage],
+        windows: int,
+        idle_after_s: float,
+        lookback: int,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(tp, broker)
+        self._names = names
+        self._stage = stage()
+        self._source = source_of(tp.topic, tp.partition)
+        self._windows = windows
+        self._idle_after_s = idle_after_s
+        self._lookback = lookback
+        self._clock = clock
+        self._mark = Mark()
+        self._committed: Committed | None = None
+        self._boundary = 0
+        self._minute = -1
+        """Of the last message that was sent; what is sent next in it has the next number."""
+        self._number = 0
+        self._cut_at = -1
+        """Position of the last cut: nothing has come since when it is the position."""
+        self._heard_at = -math.inf
+        """When something came last: what is empty when it is assigned is idle at once."""
+
+    async def _open(self, committed: Committed | None, beginning: int) -> None:
+        self.position = self._boundary = self._cut_at = committed.offset if committed is not None else beginning
+        self._committed = committed
+        if committed is not None and committed.metadata:
+            self._mark = msgspec.json.decode(committed.metadata, type=Mark)
+        await self._recall(max(beginning, self.position - self._lookback))
+        if self._mark.cut is not None and self._mark.cut <= self.position:
+            await self._make_cut()
+        elif self._mark.idle:
+            # Committed before it was said, so it may not have been.
+            await self._say_idle()
+
+    async def _recall(self, start: int) -> None:
+        """Show the stage what was before the position, so that it knows duplicates and order; what it says was said."""
+        async for records in self._broker.read(self.tp, start, self.position):
+            self._stage.feed(self._batch(records))
+        self._stage.flush(idle=False)
+
+    async def _take(self, records: Sequence[Record], end: int) -> None:
+        if self._mark.idle and records:
+            self._mark = msgspec.structs.replace(self._mark, idle=False)
+            await self._emit([Tick(self._source, self._mark.minute)])
+        cut = self._mark.cut
+        if cut is not None and self.position < cut <= end:
+            await self._feed([record for record in records if record.offset < cut])
+            self.position = cut
+            await self._make_cut()
+            records = [record for record in records if record.offset >= cut]
+            if records:
+                await self._take(records, end)
+                return
+        else:
+            await self._feed(records)
+        self.position = end
+        self._heard_at = self._clock()
+
+    async def _feed(self, records: Sequence[Record]) -> None:
+        if records:
+            await self._emit(self._stage.feed(self._batch(records)))
+            boundary = self._stage.boundary
+            if boundary is not None:
+                self._boundary = boundary
+
+    def _batch(self, records: Sequence[Record]) -> RecordBatch:
+        return RecordBatch(
+            origin=self._source,
+            positions=[record.offset for record in records],
+            values=[record.value or b"" for record in records],
+            timestamps=[record.timestamp for record in records],
+            headers=[record.headers for record in records],
+        )
+
+    async def _emit(self, messages: Sequence[Windows | Tick | Reject]) -> None:
+        for message in messages:
+            if isinstance(message, Reject):
+                await self._outbox.send(self._names.rejects, None, self._source.encode(), encode(message))
+                continue
+            stamp = self._next_stamp(message.minute)
+            if isinstance(message, Windows):
+                # Parts are numbered by cuts: whoever goes on here knows them from the commit, a new stage does not.
+                body = encode(msgspec.structs.replace(message, part=stamp.cut))
+                partition = partition_of(message.operator, self._windows)
+                header = [stamp.header(self._source)]
+                await self._outbox.send(self._names.windows, partition, message.operator.encode(), body, header)
+            else:
+                await self._tell_all(message, stamp)
+
+    async def _tell_all(self, tick: Tick, stamp: Stamp) -> None:
+        key, body, header = self._source.encode(), encode(tick), [stamp.header(self._source)]
+        for partition in range(self._windows):
+            await self._outbox.send(self._names.windows, partition, key, body, header)
+
+    def _next_stamp(self, minute: int) -> Stamp:
+        if minute != self._minute:
+            self._minute, self._number = minute, 0
+        self._number += 1
+        return Stamp(minute, self._mark.cuts if minute == self._mark.minute else 0, self._number)
+
+    async def _tend(self, now: float) -> None:
+        silent = now - self._heard_at >= self._idle_after_s
+        if silent and not self._mark.idle and self._mark.cut is None:
+            progress = await self._broker.progress(self.tp)
+            if progress is not None and progress.delivered == self.position and progress.position == progress.end:
+                await self._fall_silent()
+        await self._commit()
+
+    async def _fall_silent(self) -> None:
+        if self._cut_at == self.position:
+            # Nothing is open: there is nothing to cut, only to say.
+            self._mark = _after_cut(self._mark, self._mark.minute)
+            await self._commit()
+            await self._say_idle()
+        else:
+            self._mark = msgspec.structs.replace(self._mark, cut=self.position)
+            await self._commit()
+            await self._make_cut()
+
+    async def _make_cut(self) -> None:
+        """Close the open minute here; everything up to the position has been said then."""
+        messages = self._stage.flush(idle=True)
+        await self._emit(messages)
+        ticks = [message.minute for message in messages if isinstance(message, Tick)]
+        self._mark = _after_cut(self._mark, max(ticks, default=self._mark.minute))
+        self._boundary = self._cut_at = self.position
+        if not ticks:
+            # Nothing that was read has had a time.
+            await self._say_idle()
+        self._minute = -1
+        await self._commit()
+
+    async def _say_idle(self) -> None:
+        tick = Tick(self._source, self._mark.minute, idle=True)
+        await self._tell_all(tick, Stamp(self._mark.minute, self._mark.cuts, 0))
+        self._minute = -1
+
+    async def _commit(self) -> None:
+        await self._outbox.delivered()
+        at = Committed(self._boundary, msgspec.json.encode(self._mark).decode())
+        if at != self._committed:
+            await self._broker.commit(self.tp, at)
+            self._committed = at
+
+    async def _close(self) -> None:
+        await self._commit()
+
+
+def _after_cut(mark: Mark, minute: int) -> Mark:
+    return Mark(minute, mark.cuts + 1 if minute == mark.minute else 1, idle=True)

@@ -1,0 +1,140 @@
+"""Baseline and pattern: a stage whose state is a function of its input partition up to a position.
+
+What it sends is stamped with the offset that brought it about, so that work done again after a crash is recognised.
+State and position are written together (`checkpoints`), so that every message is counted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+from faust.types import TP
+
+from pipeline.codec import Message, decode, encode
+from pipeline.stream.agents.holding import Holding
+from pipeline.stream.broker import Broker, Record
+from pipeline.stream.checkpoints import VERSION, Checkpoints, LostStateError, Snapshot
+from pipeline.stream.names import source_of
+from pipeline.stream.stamps import Seen, Stamp, stamp_of
+from pipeline.stream.transport import Committed
+
+SPARING: Final = 20.0
+"""A checkpoint that took t seconds is not followed by another within this many t."""
+
+
+class Stage(Protocol):
+    """A pure stage; see `pipeline.detect`."""
+
+    def feed(self, message: Any) -> Sequence[Any]: ...
+
+    def snapshot(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+Address: TypeAlias = tuple[str, int | None, bytes]
+"""Topic, partition and key to which a message goes."""
+
+
+class ForeignMessageError(Exception):
+    """Something in one of Seamwatch's own topics that Seamwatch did not write."""
+
+
+class StageHolding(Holding):
+    """One partition of the windows or evidence topic.
+
+    Args:
+        name: this instance as a source, e.g. `windows/3`.
+        sources: whom it waits for.
+        stage: makes the pure stage.
+        state: where its snapshots go.
+        address: where each message of the stage goes.
+        checkpoint_s: seconds between checkpoints.
+        stagger: part of that time by which this one's checkpoints are shifted, 0 to 1.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        tp: TP,
+        broker: Broker,
+        *,
+        name: str,
+        sources: Sequence[str],
+        stage: Callable[[], Stage],
+        state: TP,
+        address: Callable[[Any], Address],
+        checkpoint_s: float,
+        stagger: float,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(tp, broker)
+        self._name = name
+        self._sources = sorted(sources)
+        self._stage = stage()
+        self._address = address
+        self._checkpoint_s = checkpoint_s
+        self._stagger = stagger
+        self._clock = clock
+        self._checkpoints = Checkpoints(broker, self._outbox, name, state)
+        self._seen = Seen()
+        self._written = 0
+        """Position of the last checkpoint."""
+        self._due: float | None = None
+
+    async def _open(self, committed: Committed | None, beginning: int) -> None:
+        self.position = self._written = beginning
+        if committed is not None:
+            snapshot = await self._checkpoints.load(committed)
+            if snapshot.sources != self._sources:
+                raise LostStateError(_changed(self._name, snapshot.sources, self._sources))
+            self._stage.restore(snapshot.state)
+            self._seen = Seen(snapshot.seen)
+            self.position = self._written = snapshot.position
+
+    async def _take(self, records: Sequence[Record], end: int) -> None:
+        for record in records:
+            origin = stamp_of(record.headers)
+            if origin is None:
+                raise self._foreign(record, "it has no stamp")
+            if self._seen.is_new(*origin):
+                for number, message in enumerate(self._stage.feed(self._decode(record))):
+                    topic, partition, key = self._address(message)
+                    header = [Stamp(record.offset, 0, number).header(self._name)]
+                    await self._outbox.send(topic, partition, key, encode(message), header)
+        self.position = end
+
+    def _decode(self, record: Record) -> Message:
+        try:
+            return decode(record.value or b"")
+        except msgspec.MsgspecError as error:
+            raise self._foreign(record, str(error)) from error
+
+    def _foreign(self, record: Record, why: str) -> ForeignMessageError:
+        place = f"{source_of(self.tp.topic, self.tp.partition)} offset {record.offset}"
+        return ForeignMessageError(f"{place} holds what this version of Seamwatch did not write: {why}")
+
+    async def _tend(self, now: float) -> None:
+        if self._due is None:
+            self._due = now + self._checkpoint_s * self._stagger
+        if now >= self._due:
+            began = self._clock()
+            await self._checkpoint()
+            self._due = now + max(self._checkpoint_s, SPARING * (self._clock() - began))
+
+    async def _checkpoint(self) -> None:
+        if self.position != self._written:
+            snapshot = Snapshot(VERSION, self.position, self._sources, self._seen.snapshot(), self._stage.snapshot())
+            await self._checkpoints.write(snapshot, self.tp)
+            self._written = self.position
+
+    async def _close(self) -> None:
+        await self._checkpoint()
+
+
+def _changed(name: str, before: Sequence[str], now: Sequence[str]) -> str:
+    gone, come = sorted(set(before) - set(now)), sorted(set(now) - set(before))
+    said = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(come)}"] * bool(come)
+    return f"the sources of {name} have changed since its state was written: now {' and '.join(said)}"

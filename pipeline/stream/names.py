@@ -1,0 +1,47 @@
+"""What topics and sources are called."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of Seamwatch's own topics, all of which begin with `prefix`."""
+
+    prefix: str
+
+    @property
+    def windows(self) -> str:
+        return f"{self.prefix}windows"
+
+    @property
+    def evidence(self) -> str:
+        return f"{self.prefix}evidence"
+
+    @property
+    def incidents(self) -> str:
+        return f"{self.prefix}incidents"
+
+    @property
+    def rejects(self) -> str:
+        return f"{self.prefix}rejects"
+
+    @property
+    def baseline_state(self) -> str:
+        return f"{self.prefix}state.baseline"
+
+    @property
+    def pattern_state(self) -> str:
+        return f"{self.prefix}state.pattern"
+
+
+def source_of(topic: str, partition: int) -> str:
+    """A partition as a source of messages, e.g. `acme.telemetry/3`, `windows/0`."""
+    return f"{topic}/{partition}"
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where a key belongs; the same in every process and version, which hash() is not."""
+    return zlib.crc32(key.encode()) % partitions

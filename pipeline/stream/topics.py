@@ -1,0 +1,185 @@
+"""Seamwatch's topics: what they should be, creating them, and saying what is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from pipeline.stream.names import Names
+
+LARGEST_MESSAGE: Final = 16 << 20
+"""Bytes: the windows of a large operator's minute, or the evidence of thousands of cohorts, are one message."""
+
+_DAY_MS: Final = 86_400_000
+_ANSWER_S: Final = 15.0
+
+_COMPACTED: Final = {
+    "cleanup.policy": "compact",
+    # What is read at a start is what has not been compacted away: segments are kept small and compacted early.
+    "segment.bytes": str(64 << 20),
+    "min.cleanable.dirty.ratio": "0.1",
+}
+
+
+class ClusterError(Exception):
+    """The cluster does not answer, or refuses; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a topic should be. `partitions` None: as many as are wanted."""
+
+    name: str
+    partitions: int | None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a topic that is not as it should be, and what to do."""
+
+    topic: str
+    wrong: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.wrong}; {self.right}"
+
+
+def wanted(names: Names, *, replicas: int) -> list[Topic]:
+    """Seamwatch's own topics."""
+    # A write counts once two replicas have it, so that no single failure loses it, and none stops it either.
+    safe = {"min.insync.replicas": str(max(1, replicas - 1)), "max.message.bytes": str(LARGEST_MESSAGE)}
+    # The windows and evidence of a week: a stage that was down for a long weekend finds what it missed.
+    kept = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
+    return [
+        Topic(names.windows, None, safe | kept),
+        Topic(names.evidence, 1, safe | kept),
+        Topic(names.incidents, None, safe | _COMPACTED),
+        Topic(names.rejects, None, safe | kept),
+        Topic(names.baseline_state, None, safe | _COMPACTED),
+        Topic(names.pattern_state, 1, safe | _COMPACTED),
+    ]
+
+
+class Topics:
+    """The topics of one cluster.
+
+    Args:
+        client: settings of a confluent-kafka client.
+    """
+
+    def __init__(self, client: Mapping[str, Any]) -> None:
+        self._admin = AdminClient({"log_level": 0, **client})
+
+    def partitions(self, topics: Iterable[str]) -> dict[str, int]:
+        """Number of partitions by topic; those that do not exist are left out. Raises ClusterError."""
+        found = {}
+        for topic in topics:
+            answer = self._ask(partial(self._admin.list_topics, topic, timeout=_ANSWER_S)).topics[topic]
+            if answer.error is None:
+                found[topic] = len(answer.partitions)
+            elif answer.error.code() not in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+                msg = f"{topic}: {answer.error.str()}"
+                raise ClusterError(msg)
+        return found
+
+    def brokers(self) -> int:
+        """How many brokers the cluster has. Raises ClusterError."""
+        return len(self._ask(partial(self._admin.list_topics, timeout=_ANSWER_S)).brokers)
+
+    def create(self, topics: Iterable[Topic], *, partitions: int, replicas: int) -> list[str]:
+        """Create those that are not there; names of those that were made. Raises ClusterError."""
+        new = [
+            NewTopic(
+                topic.name,
+                num_partitions=topic.partitions or partitions,
+                replication_factor=replicas,
+                config=dict(topic.config),
+            )
+            for topic in topics
+        ]
+        made = []
+        for name, done in self._admin.create_topics(new, operation_timeout=_ANSWER_S).items():
+            try:
+                self._ask(done.result)
+                made.append(name)
+            except ClusterError as error:
+                cause = error.__cause__
+                if not isinstance(cause, KafkaException) or cause.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+        return made
+
+    def check(self, topics: Iterable[Topic]) -> list[Finding]:
+        """All that is not as it should be. Raises ClusterError."""
+        topics = list(topics)
+        found = []
+        have = self.partitions(topic.name for topic in topics)
+        there = [topic for topic in topics if topic.name in have]
+        for topic in topics:
+            if topic.name not in have:
+                found.append(Finding(topic.name, "does not exist", "create it: seamwatch topics --create"))
+            elif topic.partitions is not None and have[topic.name] != topic.partitions:
+                wrong = f"has {have[topic.name]} partitions, not {topic.partitions}"
+                found.append(
+                    Finding(topic.name, wrong, "delete it and create it anew: partitions cannot be taken away")
+                )
+        counts = {topic.name: have[topic.name] for topic in there}
+        found += _pairs(counts, there)
+        configs = self._configs(topic.name for topic in there)
+        for topic in there:
+            found += _differences(topic, configs[topic.name])
+        return found
+
+    def _configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+        if not resources:
+            return {}
+        answers = self._admin.describe_configs(resources, request_timeout=_ANSWER_S)
+        found = {}
+        for resource, done in answers.items():
+            entries = self._ask(done.result)
+            found[resource.name] = {name: entry.value for name, entry in entries.items()}
+        return found
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except KafkaException as error:
+            raise ClusterError(error.args[0].str()) from error
+
+
+def _pairs(counts: Mapping[str, int], topics: Iterable[Topic]) -> list[Finding]:
+    """Each partition of windows has its state in the partition of the same number."""
+    windows = next((name for name in counts if name.endswith("windows")), None)
+    state = next((name for name in counts if name.endswith("state.baseline")), None)
+    if windows is None or state is None or counts[windows] == counts[state]:
+        return []
+    wrong = f"has {counts[state]} partitions, and {windows} has {counts[windows]}"
+    return [Finding(state, wrong, "give both the same number; each partition of one goes with one of the other")]
+
+
+def _differences(topic: Topic, config: Mapping[str, str]) -> list[Finding]:
+    found = []
+    for key, value in topic.config.items():
+        have = config.get(key)
+        if have is None or have == value:
+            continue
+        if key == "retention.ms" and (int(have) == -1 or int(have) >= int(value)):
+            continue
+        if key == "max.message.bytes" and int(have) >= int(value):
+            continue
+        if key == "min.insync.replicas" and int(have) >= int(value):
+            continue
+        if key in ("segment.bytes", "min.cleanable.dirty.ratio"):
+            # Matters of speed, which an operator may have tuned.
+            continue
+        alter = f"kafka-configs.sh --alter --entity-type topics --entity-name {topic.name}"
+        right = f"set it: {alter} --add-config {key}={value}"
+        found.append(Finding(topic.name, f"{key} is {have}, not {value}", right))
+    return found

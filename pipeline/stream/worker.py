@@ -1,0 +1,143 @@
+"""A worker's life: wait for the cluster, join the group, work, and end with a status that says how it was."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pipeline.intent import Intent
+from pipeline.stream.agents.route import Sink
+from pipeline.stream.app import WorkerApp, create_app
+from pipeline.stream.health import Health
+from pipeline.stream.names import source_of
+from pipeline.stream.settings import Settings
+from pipeline.stream.topics import ClusterError, Topics
+from pipeline.stream.transport import TransportError
+from pipeline.stream.works import topics_needed, works_of
+
+TEND_S: Final = 0.5
+"""Between two looks at what is due without input; a part of what a window takes to become evidence."""
+
+DRAIN_S: Final = 10.0
+"""For ending in order; what is not done by then is done again after the next start."""
+
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 15.0
+
+
+class Worker:
+    """One worker, for the length of its process.
+
+    Args:
+        say: takes a line for a person.
+    """
+
+    def __init__(self, settings: Settings, intent: Intent, sinks: Sequence[Sink], say: Callable[[str], None]) -> None:
+        self.health = Health()
+        self._settings = settings
+        self._intent = intent
+        self._sinks = sinks
+        self._say = say
+        self._asked_to_end = asyncio.Event()
+
+    def end(self) -> None:
+        """Ask the worker to finish what it has begun, and end."""
+        self._asked_to_end.set()
+
+    def end_on_signals(self) -> None:
+        """End in order on SIGTERM and SIGINT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.end)
+
+    async def run(self) -> int:
+        """Work until asked to end; the exit status: 0 in order, 1 after a failure, which has been said."""
+        client = {"bootstrap.servers": self._settings.bootstrap}
+        partitions = await self._first_answer(Topics(client))
+        if partitions is None:
+            return 0
+        missing = [topic for topic in topics_needed(self._settings) if topic not in partitions]
+        if missing:
+            return self._fail(f"no such topic: {', '.join(missing)}; create them: seamwatch topics --create")
+        works = works_of(self._settings, self._intent, self._sinks, partitions)
+        app = create_app(self._settings, works, client)
+        return await self._run(app)
+
+    async def _first_answer(self, topics: Topics) -> dict[str, int] | None:
+        """Partitions of the topics that are needed, as soon as a broker answers; None when asked to end before."""
+        pause = _FIRST_PAUSE_S
+        while not self._asked_to_end.is_set():
+            try:
+                found = await asyncio.to_thread(topics.partitions, topics_needed(self._settings))
+            except ClusterError as error:
+                self._say(f"no answer from {self._settings.bootstrap}: {error}; trying again in {pause:g} s")
+                await _wait(self._asked_to_end, pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+            else:
+                self.health.connected = True
+                return found
+        return None
+
+    async def _run(self, app: WorkerApp) -> int:
+        app.in_worker = True
+        tasks = {}
+        try:
+            await app.start()
+            tasks = {
+                asyncio.create_task(self._asked_to_end.wait()): "asked",
+                asyncio.create_task(app.wait_until_stopped()): "faust",
+                asyncio.create_task(self._tend(app)): "tend",
+            }
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            failure = app.crash_reason or next((task.exception() for task in done if task.exception()), None)
+            if failure is None and all(tasks[task] == "asked" for task in done):
+                return await self._stop(app)
+            return self._fail(_sentence(failure) if failure is not None else "Faust has ended by itself")
+        except TransportError as error:
+            return self._fail(_sentence(error))
+        finally:
+            for task in tasks:
+                task.cancel()
+            if not app.should_stop or app.crashed:
+                app.assignment.abandon()
+                await self._stop(app)
+
+    async def _tend(self, app: WorkerApp) -> None:
+        while True:
+            await asyncio.sleep(TEND_S)
+            self._look(app)
+            await app.assignment.tend()
+
+    def _look(self, app: WorkerApp) -> None:
+        held = app.assignment
+        self.health.assigned = not app.rebalancing
+        self.health.loaded = held.ready
+        self.health.partitions = tuple(sorted(source_of(tp.topic, tp.partition) for tp in held.partitions))
+        self.health.progress_at = held.taken_at
+
+    async def _stop(self, app: WorkerApp) -> int:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await app.stop()
+        except TimeoutError:
+            self._say(f"not done in {DRAIN_S:.0f} s; what is left is done again after the next start")
+        return 0
+
+    def _fail(self, why: str) -> int:
+        self.health.problem = why
+        self._say(why)
+        return 1
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+def _sentence(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else repr(error)

@@ -1,0 +1,110 @@
+"""Who does what with which topic: the four stages put on their partitions."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from faust.types import TP
+
+from pipeline.detect.baseline import Baseline
+from pipeline.detect.pattern import Pattern
+from pipeline.ingest import Ingest
+from pipeline.intent import Intent
+from pipeline.messages import Incident
+from pipeline.stream.agents.holding import Holding
+from pipeline.stream.agents.ingest import IngestHolding
+from pipeline.stream.agents.route import RouteHolding, Sink
+from pipeline.stream.agents.stage import Address, StageHolding
+from pipeline.stream.agents.unused import UnusedHolding
+from pipeline.stream.app import Work
+from pipeline.stream.broker import Broker
+from pipeline.stream.names import Names, source_of
+from pipeline.stream.settings import Settings
+
+EVIDENCE_PARTITION: Final = 0
+"""Pattern needs the whole view: one partition. (The embedded broker makes more; they stay empty.)"""
+
+
+def topics_needed(settings: Settings) -> list[str]:
+    """Every topic that a worker with these settings reads or writes, inputs first."""
+    names = Names(settings.prefix)
+    own = [names.windows, names.evidence, names.incidents, names.rejects, names.baseline_state, names.pattern_state]
+    return [*settings.inputs, *own]
+
+
+def works_of(settings: Settings, intent: Intent, sinks: Sequence[Sink], partitions: Mapping[str, int]) -> list[Work]:
+    """The work of the stages that were chosen. `partitions`: how many each of the topics has."""
+    names = Names(settings.prefix)
+    inputs = tuple(settings.inputs)
+    windows = partitions[names.windows]
+
+    def ingest(tp: TP, broker: Broker) -> Holding:
+        return IngestHolding(
+            tp,
+            broker,
+            names,
+            stage=lambda: Ingest(source_of(tp.topic, tp.partition), adapter=settings.inputs[tp.topic]),
+            windows=windows,
+            idle_after_s=settings.idle_after_s,
+            lookback=settings.lookback,
+            clock=time.monotonic,
+        )
+
+    def to_evidence(message: Any) -> Address:
+        return names.evidence, EVIDENCE_PARTITION, message.source.encode()
+
+    def baseline(tp: TP, broker: Broker) -> Holding:
+        name = source_of("windows", tp.partition)
+        sources = [source_of(topic, number) for topic in inputs for number in range(partitions[topic])]
+        return StageHolding(
+            tp,
+            broker,
+            name=name,
+            sources=sources,
+            stage=lambda: Baseline(sources, name=name),
+            state=TP(names.baseline_state, tp.partition),
+            address=to_evidence,
+            checkpoint_s=settings.checkpoint_s,
+            stagger=_stagger(name),
+            clock=time.monotonic,
+        )
+
+    def to_incidents(message: Incident) -> Address:
+        return names.incidents, None, message.incident_id.encode()
+
+    def pattern(tp: TP, broker: Broker) -> Holding:
+        if tp.partition != EVIDENCE_PARTITION:
+            return UnusedHolding(tp, broker)
+        name = source_of("evidence", tp.partition)
+        sources = [source_of("windows", number) for number in range(windows)]
+        return StageHolding(
+            tp,
+            broker,
+            name=name,
+            sources=sources,
+            stage=lambda: Pattern(sources, intent),
+            state=TP(names.pattern_state, 0),
+            address=to_incidents,
+            checkpoint_s=settings.checkpoint_s,
+            stagger=_stagger(name),
+            clock=time.monotonic,
+        )
+
+    def route(tp: TP, broker: Broker) -> Holding:
+        return RouteHolding(tp, broker, sinks=sinks)
+
+    works = {
+        "ingest": Work("ingest", inputs, ingest),
+        "baseline": Work("baseline", (names.windows,), baseline),
+        "pattern": Work("pattern", (names.evidence,), pattern),
+        "route": Work("route", (names.incidents,), route),
+    }
+    return [works[stage] for stage in settings.stages]
+
+
+def _stagger(name: str) -> float:
+    """So that not all partitions of all workers write their checkpoints at once."""
+    return zlib.crc32(name.encode()) / 2**32
