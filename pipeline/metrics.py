@@ -1,322 +1,337 @@
-"""Every metric that Seamwatch exports, declared once: name, type, help, labels and what bounds them.
+"""Every metric of Seamwatch, declared once.
 
-`Metrics.declared()` is the table, which docs/metrics.md publishes; an instance holds the metrics themselves, on the
-registry that it is given.
+`Metrics(registry)` makes them all and registers itself; what is known beforehand (states, severities, stages) is
+exported at zero from the start, so that a rate over it never begins with a hole. Changed on one event loop, which also
+answers whoever scrapes.
 
-Ages are not exported: a metric that only grows old by itself would stop growing when the process that computes it
-hangs. What is exported is the instant (`…_timestamp_seconds`), and rules subtract it from `time()`.
+    metrics = Metrics(CollectorRegistry())
+    metrics.records_read.add(250, "acme.telemetry/3")
+    metrics.ready.set(1)
+
+Labels are bounded: each label has its known values and room for so many more. Past that, a counter counts under
+`other`, and a gauge (which cannot be added up) is left out; `seamwatch_label_overflow_total` says how often, by metric.
+Devices, sessions and raw errors are never labels. Units are base units; a point in time is seconds since the epoch.
+
+prometheus-client's own Counter and Gauge are not used: they know no bound, and export a `_created` series for each.
+
+`python -m pipeline.metrics` writes docs/metrics.md, which a test compares with this file.
 """
 
 from __future__ import annotations
 
-import itertools
-import platform
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any, Final, Generic, TypeVar, overload
+from itertools import product
+from typing import Final, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector, CollectorRegistry
 
-from pipeline.messages import Incident
-
-STAGES: Final = ("ingest", "baseline", "pattern", "route")
-OPEN_STATES: Final = ("forming", "firing", "recovering", "suppressed")
-STATES: Final = (*OPEN_STATES, "resolved")
-SEVERITIES: Final = ("page", "ticket", "log")
-FEED_STATES: Final = ("ok", "silent", "recovering")
-SINK_FAULTS: Final = ("unreachable", "overloaded", "refused")
-
-MOST_OPERATORS: Final = 200
-"""Operators that get series of their own; all further ones share `OTHERS`."""
-OTHERS: Final = "others"
-MOST_OPEN: Final = 10_000
-"""Open incidents that are counted; far more than a page could show or a person could read."""
-
-# From a batch of a few records to a checkpoint of thousands of cohorts.
-_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-M = TypeVar("M", Counter, Gauge, Histogram)
+OTHER: Final = "other"
+"""Where a counter counts what has no room of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label, what bounds the number of its values, and those that are known beforehand (exported from the start)."""
+    """A label and its bound: `known` values are exported from the start, and `room` more may come."""
 
     name: str
-    bound: str
     known: tuple[str, ...] = ()
+    room: int = 0
+
+    @property
+    def bound(self) -> str:
+        """For people."""
+        named = ", ".join(f"`{value}`" for value in self.known)
+        more = f"at most {self.room}{' others' if self.known else ''}" if self.room else ""
+        return "; ".join(filter(None, (named, more)))
 
 
-def _one_of(name: str, *known: str) -> Label:
-    return Label(name, ", ".join(f"`{value}`" for value in known), known)
+SOURCE: Final = Label("source", room=4096)
+"""A partition as a source, such as `acme.telemetry/3`."""
+STAGE: Final = Label("stage", known=("ingest", "baseline", "pattern", "route"))
+SINK: Final = Label("sink", known=("alertmanager",), room=16)
+STATE: Final = Label("state", known=("forming", "firing", "recovering", "resolved", "suppressed"))
+SEVERITY: Final = Label("severity", known=("page", "ticket", "log"))
+FEED: Final = Label("state", known=("ok", "silent", "recovering"))
+OPERATOR: Final = Label("operator", room=200)
+REASON: Final = Label("reason", room=64)
 
 
-_TOPIC: Final = Label("topic", "topics that the worker reads")
-_PARTITION: Final = Label("partition", "partitions of those topics that the worker holds")
-_STAGE: Final = _one_of("stage", *STAGES)
-_STATE: Final = _one_of("state", *STATES)
-_SEVERITY: Final = _one_of("severity", *SEVERITIES)
-_OPERATOR: Final = Label("operator", f"the first {MOST_OPERATORS} operators; all others are `{OTHERS}`")
-_SINK: Final = Label("sink", "sinks that are configured")
+class Series:
+    """One metric with all its label values; `Counter` and `Gauge` say how it changes.
+
+    Args:
+        name: as exported.
+        text: what it means, what healthy is.
+        labels: in the order in which their values are given.
+        overflow: counts what found no room here.
+        at_start: exported from the start for every known label value; False where no value would be true yet.
+    """
+
+    def __init__(
+        self, name: str, text: str, labels: Sequence[Label] = (), overflow: Counter | None = None, at_start: bool = True
+    ) -> None:
+        self.name = name
+        self.text = text
+        self.labels = tuple(labels)
+        self._overflow = overflow
+        self._seen = tuple(set(label.known) for label in labels)
+        self._values: dict[tuple[str, ...], float] = {}
+        if at_start and all(label.known for label in labels):
+            self._values = dict.fromkeys(product(*(label.known for label in labels)), 0.0)
+
+    def value(self, *values: str) -> float | None:
+        """What is exported for these label values; None when nothing is."""
+        return self._values.get(values)
+
+    def family(self) -> Metric:
+        """As prometheus-client writes it."""
+        raise NotImplementedError
+
+    def _fill(self, family: CounterMetricFamily | GaugeMetricFamily) -> Metric:
+        for values, value in self._values.items():
+            family.add_metric(values, value)
+        return family
+
+    def _admit(self, values: tuple[str, ...]) -> bool:
+        """Is there room for these values? Takes it."""
+        if values in self._values:
+            return True
+        if len(values) != len(self.labels):
+            names = ", ".join(label.name for label in self.labels) or "no label"
+            msg = f"{self.name} has {names}, and was given {values!r}"
+            raise ValueError(msg)
+        for label, seen, value in zip(self.labels, self._seen, values, strict=True):
+            if value not in seen and len(seen) >= len(label.known) + label.room:
+                if self._overflow is not None:
+                    self._overflow.add(1, self.name)
+                return False
+        for seen, value in zip(self._seen, values, strict=True):
+            seen.add(value)
+        return True
 
 
-@dataclass(frozen=True, slots=True)
-class Declared(Generic[M]):
-    """One metric of the table. On an instance of `Metrics` its attribute is the metric itself."""
+class Counter(Series):
+    """Only grows, from zero at the start of the process."""
 
-    kind: type[M]
-    name: str
-    help: str
-    labels: tuple[Label, ...] = ()
-    buckets: tuple[float, ...] = ()
-    """Upper bounds, of a histogram."""
+    def add(self, amount: float, *values: str) -> None:
+        if amount < 0:
+            msg = f"{self.name} cannot shrink by {-amount}"
+            raise ValueError(msg)
+        if not self._admit(values):
+            values = (OTHER,) * len(self.labels)
+        self._values[values] = self._values.get(values, 0.0) + amount
 
-    def on(self, registry: CollectorRegistry) -> M:
-        """The metric, with a series for each combination of known label values, so that none begins with a gap."""
-        make: Callable[..., M] = self.kind
-        names = [label.name for label in self.labels]
-        options = {"buckets": self.buckets} if self.buckets else {}
-        made = make(self.name, self.help, names, registry=registry, **options)
-        if self.labels and all(label.known for label in self.labels):
-            for values in itertools.product(*(label.known for label in self.labels)):
-                made.labels(*values)
-        return made
-
-    @overload
-    def __get__(self, metrics: None, owner: type[Metrics]) -> Declared[M]: ...
-    @overload
-    def __get__(self, metrics: Metrics, owner: type[Metrics]) -> M: ...
-    def __get__(self, metrics: Metrics | None, owner: type[Metrics]) -> Declared[M] | M:
-        if metrics is None:
-            return self
-        made: M = metrics.by_name[self.name]
-        return made
+    def family(self) -> Metric:
+        return self._fill(CounterMetricFamily(self.name, self.text, labels=[label.name for label in self.labels]))
 
 
-class Metrics:
-    """All metrics, on one registry. Attributes are prometheus-client's own objects: `metrics.cohorts.set(126)`."""
+class Gauge(Series):
+    """What is so now."""
 
-    records_read = Declared(
-        Counter,
-        "seamwatch_records_read_total",
-        "Records read from the inputs, whatever became of them; it equals accepted + duplicates + rejected once their "
-        "minute is closed. A value that stands still while the lag is above zero means a stuck worker.",
-        (_TOPIC, _PARTITION),
-    )
-    received_bytes = Declared(
-        Counter,
-        "seamwatch_received_bytes_total",
-        "Bytes of the values of the records read, before decoding.",
-        (_TOPIC,),
-    )
-    records_accepted = Declared(
-        Counter,
-        "seamwatch_records_accepted_total",
-        "Records that became observations and were counted in a window, in minutes that are closed.",
-        (_TOPIC,),
-    )
-    records_duplicate = Declared(
-        Counter,
-        "seamwatch_records_duplicate_total",
-        "Records whose event_id was seen before from the same operator; they are counted, never observed twice.",
-        (_TOPIC,),
-    )
-    records_rejected = Declared(
-        Counter,
-        "seamwatch_records_rejected_total",
-        "Records that could not become observations, by reason; each is on the rejects topic with its place.",
-        (_TOPIC, Label("reason", "reasons for which ingest rejects, such as `json.invalid`")),
-    )
-    unknown_fields = Declared(
-        Counter,
-        "seamwatch_unknown_fields_total",
-        "Fields of records that the wire contract does not name; they are ignored. A sudden rise is a "
-        "format that changed.",
-        (_TOPIC,),
-    )
-    windows = Declared(
-        Counter,
-        "seamwatch_windows_total",
-        "Window summaries sent on by ingest: one for each operator, source and minute.",
-        (_TOPIC,),
-    )
-    arrival_clock = Declared(
-        Gauge,
-        "seamwatch_arrival_clock_timestamp_seconds",
-        "Arrival clock of a partition: the running maximum of received_at, as Unix time. Its age, time() less this, is "
-        "how far behind the detector sees; it also grows when nothing is sent.",
-        (_TOPIC, _PARTITION),
-    )
-    consumer_lag = Declared(
-        Gauge,
-        "seamwatch_consumer_lag_records",
-        "Records of a partition that are written and not yet taken by its stage.",
-        (_TOPIC, _PARTITION),
-    )
-    stage_seconds = Declared(
-        Histogram,
-        "seamwatch_stage_duration_seconds",
-        "Time that a stage took for one batch of its input, what it sends included.",
-        (_STAGE,),
-        _SECONDS,
-    )
-    cohorts = Declared(
-        Gauge,
-        "seamwatch_cohorts",
-        "Cohorts (operator, device class, firmware, environment) that have a baseline here.",
-    )
-    series = Declared(
-        Gauge,
-        "seamwatch_series",
-        "Signals of cohorts that are measured here: cohorts times channels, which is what memory grows with.",
-    )
-    evidence = Declared(
-        Gauge,
-        "seamwatch_evidence_max_log10",
-        "Strongest evidence of a pattern at the last judgement, as a power of ten relative to the threshold: at 0 it "
-        "fires, at -1 it is ten times too weak.",
-    )
-    incidents = Declared(
-        Gauge,
-        "seamwatch_incidents",
-        "Incidents by their newest state and severity; those that were resolved are no longer counted. Workers that "
-        "show the same incidents each export them: take the max, not the sum.",
-        (_one_of("state", *OPEN_STATES), _SEVERITY),
-    )
-    incident_changes = Declared(
-        Counter,
-        "seamwatch_incident_changes_total",
-        "Changes of incidents that were routed, by the state and severity that they changed to. Changes to firing with "
-        "severity page, over a week in which nothing was wrong, are what the budget of false pages is held against.",
-        (_STATE, _SEVERITY),
-    )
-    budget = Declared(
-        Gauge,
-        "seamwatch_budget_false_pages_per_week",
-        "False pages a week that the intent allows, over all cohorts, signals and scopes together.",
-    )
-    checkpoint_at = Declared(
-        Gauge,
-        "seamwatch_checkpoint_timestamp_seconds",
-        "When the state of a stage was last written, as Unix time. What came since is done again after a crash.",
-        (_STAGE, _PARTITION),
-    )
-    checkpoint_bytes = Declared(
-        Gauge,
-        "seamwatch_checkpoint_bytes",
-        "Size of the state of a stage as it was last written.",
-        (_STAGE, _PARTITION),
-    )
-    checkpoint_seconds = Declared(
-        Histogram,
-        "seamwatch_checkpoint_duration_seconds",
-        "Time from the snapshot of a stage's state until the broker has all of it; the stage waits meanwhile.",
-        (_STAGE,),
-        _SECONDS,
-    )
-    sink_sends = Declared(
-        Counter,
-        "seamwatch_sink_sends_total",
-        "Notifications that a sink's receiver took, refreshes included.",
-        (_SINK,),
-    )
-    sink_failures = Declared(
-        Counter,
-        "seamwatch_sink_failures_total",
-        "Notifications that a sink's receiver did not take: it was unreachable, overloaded (or failed on its side), or "
-        "refused what it was sent, which is a fault of the configuration or of Seamwatch.",
-        (_SINK, _one_of("reason", *SINK_FAULTS)),
-    )
-    sink_retries = Declared(
-        Counter,
-        "seamwatch_sink_retries_total",
-        "Notifications that were sent again after a failure.",
-        (_SINK,),
-    )
-    sink_success_at = Declared(
-        Gauge,
-        "seamwatch_sink_last_success_timestamp_seconds",
-        "When a sink's receiver last took a notification, as Unix time; 0 when it never did.",
-        (_SINK,),
-    )
-    sink_queue = Declared(
-        Gauge,
-        "seamwatch_sink_queue_incidents",
-        "Incidents whose newest state a sink's receiver does not have yet.",
-        (_SINK,),
-    )
-    feed_state = Declared(
-        Gauge,
-        "seamwatch_feed_state",
-        "State of an operator's telemetry as a whole: 1 for the state that it is in. What arrives while it is not ok "
-        "is shown, but nothing is judged by it.",
-        (_OPERATOR, _one_of("state", *FEED_STATES)),
-    )
-    ready = Declared(
-        Gauge,
-        "seamwatch_ready",
-        "1 when the worker has its partitions and their state, 0 while it is waiting for either (as /readyz says).",
-    )
-    assigned_partitions = Declared(
-        Gauge,
-        "seamwatch_assigned_partitions",
-        "Partitions that the worker holds now, of all topics.",
-    )
-    build = Declared(
-        Gauge,
-        "seamwatch_build_info",
-        "Always 1; the labels say which version runs, on which Python.",
-        (Label("version", "one"), Label("python", "one")),
-    )
+    def set(self, value: float, *values: str) -> None:
+        if self._admit(values):
+            self._values[values] = value
+
+    def drop(self, *values: str) -> None:
+        """Export these label values no longer, such as those of a partition that another worker has now."""
+        self._values.pop(values, None)
+        for at, label in enumerate(self.labels):
+            self._seen[at].intersection_update({*label.known, *(others[at] for others in self._values)})
+
+    def family(self) -> Metric:
+        return self._fill(GaugeMetricFamily(self.name, self.text, labels=[label.name for label in self.labels]))
+
+
+S = TypeVar("S", Counter, Gauge)
+
+
+class Metrics(Collector):
+    """All metrics of a worker.
+
+    Attributes:
+        declared: every one of them, in the order in which they are exported.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self.by_name: dict[str, Any] = {entry.name: entry.on(registry) for entry in self.declared()}
-        self._open: dict[str, tuple[str, str]] = {}
-        """State and severity of each incident that is not resolved."""
-        self._operators: set[str] = set()
-        # process_…: memory, CPU and open files, which the client library reads off the operating system.
-        ProcessCollector(registry=registry)
-        self.build.labels(version("seamwatch"), platform.python_version()).set(1)
+        self.label_overflow = Counter(
+            "seamwatch_label_overflow_total",
+            "Changes of a metric that found no room for a new label value; its series are incomplete since.",
+            [Label("metric", room=64)],
+        )
+        self.declared: list[Counter | Gauge] = [self.label_overflow]
 
-    @classmethod
-    def declared(cls) -> tuple[Declared[Counter] | Declared[Gauge] | Declared[Histogram], ...]:
-        """The table, in the order in which it is written."""
-        return tuple(entry for entry in vars(cls).values() if isinstance(entry, Declared))
+        # What comes in
+        self.records_read = self._made(
+            Counter,
+            "seamwatch_records_read_total",
+            "Records read from an input partition: accepted, duplicates and rejected.",
+            SOURCE,
+        )
+        self.records_accepted = self._made(
+            Counter, "seamwatch_records_accepted_total", "Records that became observations.", SOURCE
+        )
+        self.records_duplicate = self._made(
+            Counter,
+            "seamwatch_records_duplicate_total",
+            "Records whose event_id had been seen before from their operator.",
+            SOURCE,
+        )
+        self.records_rejected = self._made(
+            Counter,
+            "seamwatch_records_rejected_total",
+            "Records that could not become observations, by reason; each is in the rejects topic with its place.",
+            REASON,
+        )
+        self.unknown_fields = self._made(
+            Counter,
+            "seamwatch_unknown_fields_total",
+            "Fields of records that the contract does not know; they were ignored.",
+        )
+        self.windows_emitted = self._made(
+            Counter, "seamwatch_windows_emitted_total", "Window summaries that ingest has sent.", SOURCE
+        )
+        self.arrival_clock = self._made(
+            Gauge,
+            "seamwatch_arrival_clock_timestamp_seconds",
+            "Arrival clock of an input partition: the latest received_at of its records.",
+            SOURCE,
+        )
+        self.lag = self._made(
+            Gauge,
+            "seamwatch_consumer_lag_records",
+            "Records of a partition that wait to be taken. Healthy: near 0, or falling.",
+            SOURCE,
+        )
 
-    def incident(self, record: Incident) -> None:
-        """Take the newest record of an incident into the gauge of incidents. A repeat does no harm."""
-        before = self._open.pop(record.incident_id, None)
-        if before is not None:
-            self.incidents.labels(*before).dec()
-        if record.state != "resolved" and len(self._open) < MOST_OPEN:
-            now = self._open[record.incident_id] = (record.state, record.severity)
-            self.incidents.labels(*now).inc()
+        # What is done
+        self.stage_seconds = self._made(
+            Counter,
+            "seamwatch_stage_seconds_total",
+            "Time spent inside a stage; its rate is the share of one core.",
+            STAGE,
+        )
+        self.checkpoint_at = self._made(
+            Gauge,
+            "seamwatch_checkpoint_timestamp_seconds",
+            "When the state of a partition was last written, or read back after a start.",
+            SOURCE,
+        )
+        self.checkpoint_behind = self._made(
+            Gauge,
+            "seamwatch_checkpoint_behind_records",
+            "Records taken since the last checkpoint: so many are done again after a crash.",
+            SOURCE,
+        )
+        self.checkpoint_bytes = self._made(
+            Gauge, "seamwatch_checkpoint_bytes", "Size of the last checkpoint of a partition, as written.", SOURCE
+        )
+
+        # What is seen
+        self.cohorts = self._made(
+            Gauge, "seamwatch_cohorts", "Cohorts that reported in the last minute that was judged."
+        )
+        self.evidence = self._made(
+            Gauge,
+            "seamwatch_evidence_log10",
+            "Strongest evidence at the last judgement against the threshold, log10: at 0 an incident fires.",
+            at_start=False,
+        )
+        self.incidents = self._made(
+            Gauge,
+            "seamwatch_incidents",
+            "Incidents that are known, by state and severity; resolved ones for a day.",
+            STATE,
+            SEVERITY,
+        )
+        self.incident_changes = self._made(
+            Counter,
+            "seamwatch_incident_changes_total",
+            "Incident records that were routed, by the state and severity that they say.",
+            STATE,
+            SEVERITY,
+        )
+        self.budget = self._made(
+            Gauge,
+            "seamwatch_budget_false_pages_per_week",
+            "False pages a week that the intent allows the whole deployment.",
+            at_start=False,
+        )
+        self.feed_state = self._made(
+            Gauge,
+            "seamwatch_feed_state",
+            "1 for the state that an operator's telemetry is in, 0 for the others.",
+            OPERATOR,
+            FEED,
+        )
+
+        # Whom it is told
+        self.sink_sends = self._made(
+            Counter, "seamwatch_sink_sends_total", "Deliveries that a sink has accepted, refreshes included.", SINK
+        )
+        self.sink_failures = self._made(
+            Counter,
+            "seamwatch_sink_failures_total",
+            "Deliveries that failed: no answer, an error of the server, or refused.",
+            SINK,
+        )
+        self.sink_retries = self._made(
+            Counter, "seamwatch_sink_retries_total", "Deliveries that were tried again after a failure.", SINK
+        )
+        self.sink_success_at = self._made(
+            Gauge,
+            "seamwatch_sink_last_success_timestamp_seconds",
+            "When a sink last accepted a delivery; 0 when it never has.",
+            SINK,
+        )
+        self.sink_pending = self._made(
+            Gauge, "seamwatch_sink_pending_incidents", "Incidents whose newest state a sink does not have yet.", SINK
+        )
+
+        # How it is
+        self.ready = self._made(
+            Gauge,
+            "seamwatch_ready",
+            "1 while the worker has its partitions and their state, and takes records as they come.",
+        )
+        self.build_info = self._made(
+            Gauge, "seamwatch_build_info", "Always 1; says which version runs.", Label("version", room=1)
+        )
+        registry.register(self)
 
     def feed(self, operator: str, state: str) -> None:
-        """An operator's telemetry is in this state. `OTHERS` shows the state that was told last of any of them."""
-        if operator not in self._operators:
-            if len(self._operators) < MOST_OPERATORS:
-                self._operators.add(operator)
-            else:
-                operator = OTHERS
-        for other in FEED_STATES:
-            self.feed_state.labels(operator, other).set(other == state)
+        """Say which of its states an operator's telemetry is in."""
+        for known in FEED.known:
+            self.feed_state.set(float(known == state), operator, known)
 
-    def forget(self, topic: str, partition: int) -> None:
-        """The worker holds this partition no longer: its gauges would stand still and raise empty alarms."""
-        for gauge in (self.arrival_clock, self.consumer_lag):
-            _drop(gauge, topic, str(partition))
+    def collect(self) -> Iterator[Metric]:
+        for series in self.declared:
+            yield series.family()
 
-    def forget_checkpoint(self, stage: str, partition: int) -> None:
-        """As `forget`, for the state of a stage."""
-        for gauge in (self.checkpoint_at, self.checkpoint_bytes):
-            _drop(gauge, stage, str(partition))
+    def _made(self, kind: type[S], name: str, text: str, *labels: Label, at_start: bool = True) -> S:
+        made = kind(name, text, labels, self.label_overflow, at_start)
+        self.declared.append(made)
+        return made
 
 
-def _drop(gauge: Gauge, *labels: str) -> None:
-    # prometheus-client raises KeyError for a series that never was; a partition may be lost before it said anything.
-    with suppress(KeyError):
-        gauge.remove(*labels)
+def document(metrics: Metrics) -> str:
+    """docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "Made by `python -m pipeline.metrics > docs/metrics.md`; do not edit.",
+        "",
+        "| metric | type | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for series in metrics.declared:
+        labels = "<br>".join(f"`{label.name}`: {label.bound}" for label in series.labels)
+        lines.append(f"| `{series.name}` | {type(series).__name__.lower()} | {labels} | {series.text} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document(Metrics(CollectorRegistry())))

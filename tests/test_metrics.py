@@ -1,127 +1,123 @@
-"""The table of metrics, what is exported of it, and what is written about it."""
+"""What is exported is what is declared, is bounded, and is what docs/metrics.md says."""
 
-import re
-from collections import Counter as Multiset
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.messages import Incident
-from pipeline.metrics import FEED_STATES, MOST_OPERATORS, OTHERS, SEVERITIES, STATES, Declared, Metrics
-from tests.metrics_document import document
+from pipeline.metrics import OTHER, SEVERITY, STATE, Counter, Gauge, Label, Metrics, document
 
-ROOT = Path(__file__).resolve().parents[1]
-TABLE = Metrics.declared()
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs/metrics.md"
+BASE_UNITS = ("_seconds", "_bytes", "_records", "_incidents", "_log10", "_per_week", "_info", "_total")
+PLAIN = {"seamwatch_cohorts", "seamwatch_incidents", "seamwatch_feed_state", "seamwatch_ready"}
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
 
 
-def value(metrics: Metrics, name: str, **labels: str) -> float | None:
-    return metrics.registry.get_sample_value(name, labels)
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> Metrics:
+    return Metrics(registry)
 
 
-def incident(incident_id: str, state: str, severity: str) -> Incident:
-    return Incident(incident_id, state, severity, 0, 0, {}, [], [], "pattern", 0.0, "")
-
-
-def test_what_is_exported_is_what_the_table_declares(metrics: Metrics) -> None:
-    exported = {
-        (family.name + ("_total" if family.type == "counter" else ""), family.type, family.documentation)
-        for family in metrics.registry.collect()
-        if not family.name.startswith("process_")
+def exported(registry: CollectorRegistry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
     }
-    assert exported == {(entry.name, entry.kind.__name__.lower(), entry.help) for entry in TABLE}
 
 
-def test_the_documented_table_is_the_declared_one() -> None:
-    assert (ROOT / "docs/metrics.md").read_text() == document(), "python -m tests.metrics_document > docs/metrics.md"
-
-
-@pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.name)
-def test_a_metric_is_named_after_the_conventions(entry: Declared[Counter] | Declared[Histogram]) -> None:
-    assert re.fullmatch(r"seamwatch(_[a-z0-9]+)+", entry.name)
-    assert (entry.kind is Counter) == entry.name.endswith("_total")
-    assert (entry.kind is Histogram) == bool(entry.buckets)
-    assert not re.search(r"milli|minutes|_ms|kilo|mega|percent", entry.name)
-    assert entry.help.endswith(".")
-
-
-def test_series_of_known_label_values_are_there_before_anything_happens(metrics: Metrics) -> None:
-    for state in STATES:
-        for severity in SEVERITIES:
-            assert value(metrics, "seamwatch_incident_changes_total", state=state, severity=severity) == 0
-    assert value(metrics, "seamwatch_stage_duration_seconds_count", stage="pattern") == 0
-
-
-def test_a_series_whose_labels_are_not_known_beforehand_appears_with_its_first_value(metrics: Metrics) -> None:
-    assert value(metrics, "seamwatch_windows_total", topic="acme") is None
-    metrics.windows.labels("acme").inc()
-    assert value(metrics, "seamwatch_windows_total", topic="acme") == 1
-
-
-def test_two_instances_share_nothing() -> None:
-    one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
-    one.cohorts.set(3)
-    assert value(other, "seamwatch_cohorts") == 0
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(STATES), st.sampled_from(SEVERITIES)), max_size=30),
-)
-def test_the_gauge_of_incidents_counts_each_unresolved_one_by_its_newest_record(
-    records: list[tuple[str, str, str]],
+def test_every_declared_metric_is_exported_with_its_type_and_help_and_no_other(
+    metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    metrics = Metrics(CollectorRegistry())
-    for record in records:
-        metrics.incident(incident(*record))
-    newest = {name: (state, severity) for name, state, severity in records}
-    counted = Multiset(at for at in newest.values() if at[0] != "resolved")
-    for state in STATES:
-        for severity in SEVERITIES:
-            shown = value(metrics, "seamwatch_incidents", state=state, severity=severity) or 0
-            assert shown == counted[state, severity]
+    text = generate_latest(registry).decode()
+    said = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert said == {series.name: type(series).__name__.lower() for series in metrics.declared}
+    for series in metrics.declared:
+        assert f"# HELP {series.name} {series.text}" in text
 
 
-def test_an_operator_is_in_exactly_one_state_of_its_feed(metrics: Metrics) -> None:
+def test_the_document_is_what_is_declared(metrics: Metrics) -> None:
+    assert DOCUMENT.read_text() == document(metrics), "run: python -m pipeline.metrics > docs/metrics.md"
+
+
+def test_every_name_has_the_prefix_a_base_unit_and_a_sentence(metrics: Metrics) -> None:
+    for series in metrics.declared:
+        assert series.name.startswith("seamwatch_")
+        assert series.name.endswith(BASE_UNITS) or series.name in PLAIN
+        assert series.name.endswith("_total") == isinstance(series, Counter)
+        assert series.text.endswith((".", "fires."))
+        assert all(label.known or label.room for label in series.labels)
+
+
+def test_known_label_values_are_exported_at_zero_before_anything_happens(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    samples = exported(registry)
+    for state in STATE.known:
+        for severity in SEVERITY.known:
+            labels = frozenset({("state", state), ("severity", severity)})
+            assert samples["seamwatch_incidents", labels] == 0
+            assert samples["seamwatch_incident_changes_total", labels] == 0
+    assert samples["seamwatch_sink_failures_total", frozenset({("sink", "alertmanager")})] == 0
+
+
+def test_evidence_is_not_exported_before_the_first_judgement_because_zero_would_mean_that_it_fires(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    assert ("seamwatch_evidence_log10", frozenset()) not in exported(registry)
+    metrics.evidence.set(-3.5)
+    assert exported(registry)["seamwatch_evidence_log10", frozenset()] == -3.5
+
+
+@given(values=st.lists(st.text(max_size=20), max_size=60))
+def test_a_counter_never_has_more_series_than_its_bound_and_loses_no_count(values: list[str]) -> None:
+    overflow = Counter("overflow_total", "", [Label("metric", room=1)])
+    counter = Counter("c_total", "", [Label("reason", room=5)], overflow)
+    for value in values:
+        counter.add(1, value)
+    samples = counter.family().samples
+    assert len(samples) <= 6
+    assert sum(sample.value for sample in samples) == len(values)
+    assert (overflow.value("c_total") is not None) == (len(set(values)) > 5)
+
+
+def test_a_gauge_that_is_full_leaves_the_new_value_out_and_takes_it_once_another_is_dropped() -> None:
+    gauge = Gauge("g", "", [Label("operator", room=1)])
+    gauge.set(1, "acme")
+    gauge.set(2, "nordcast")
+    assert (gauge.value("acme"), gauge.value("nordcast"), gauge.value(OTHER)) == (1, None, None)
+    gauge.drop("acme")
+    gauge.set(2, "nordcast")
+    assert (gauge.value("acme"), gauge.value("nordcast")) == (None, 2)
+
+
+def test_one_operators_feed_is_in_exactly_one_state(metrics: Metrics) -> None:
     metrics.feed("acme", "ok")
     metrics.feed("acme", "silent")
-    shown = {state: value(metrics, "seamwatch_feed_state", operator="acme", state=state) for state in FEED_STATES}
-    assert shown == {"ok": 0, "silent": 1, "recovering": 0}
+    states = {state: metrics.feed_state.value("acme", state) for state in ("ok", "silent", "recovering")}
+    assert states == {"ok": 0, "silent": 1, "recovering": 0}
 
 
-def test_operators_beyond_the_cap_share_one_label(metrics: Metrics) -> None:
-    for number in range(MOST_OPERATORS + 5):
-        metrics.feed(f"operator {number}", "ok")
-    metrics.feed("operator 0", "silent")
-    (family,) = (family for family in metrics.registry.collect() if family.name == "seamwatch_feed_state")
-    operators = {sample.labels["operator"] for sample in family.samples}
-    assert len(operators) == MOST_OPERATORS + 1
-    assert OTHERS in operators
-    assert value(metrics, "seamwatch_feed_state", operator="operator 0", state="silent") == 1
+def test_a_label_with_quotes_and_line_ends_is_escaped(metrics: Metrics, registry: CollectorRegistry) -> None:
+    name = 'a"b\\c\nd'
+    metrics.feed(name, "ok")
+    labels = frozenset({("operator", name), ("state", "ok")})
+    assert exported(registry)["seamwatch_feed_state", labels] == 1
 
 
-def test_a_partition_that_is_held_no_longer_leaves_no_gauge_behind(metrics: Metrics) -> None:
-    for partition in ("0", "1"):
-        metrics.consumer_lag.labels("acme", partition).set(7)
-        metrics.arrival_clock.labels("acme", partition).set(1)
-        metrics.checkpoint_at.labels("baseline", partition).set(1)
-    metrics.forget("acme", 0)
-    metrics.forget_checkpoint("baseline", 0)
-    for name, labels in (
-        ("seamwatch_consumer_lag_records", {"topic": "acme"}),
-        ("seamwatch_arrival_clock_timestamp_seconds", {"topic": "acme"}),
-        ("seamwatch_checkpoint_timestamp_seconds", {"stage": "baseline"}),
-    ):
-        assert value(metrics, name, partition="0", **labels) is None
-        assert value(metrics, name, partition="1", **labels) is not None
+def test_the_wrong_number_of_label_values_is_a_mistake_of_the_caller(metrics: Metrics) -> None:
+    with pytest.raises(ValueError, match="seamwatch_incidents has state, severity"):
+        metrics.incidents.set(1, "firing")
 
 
-def test_a_partition_that_was_lost_before_it_said_anything_can_be_forgotten(metrics: Metrics) -> None:
-    metrics.forget("acme", 3)
-    assert value(metrics, "seamwatch_consumer_lag_records", topic="acme", partition="3") is None
+def test_a_counter_does_not_shrink(metrics: Metrics) -> None:
+    with pytest.raises(ValueError, match="cannot shrink"):
+        metrics.unknown_fields.add(-1)
