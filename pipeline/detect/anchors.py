@@ -62,7 +62,7 @@ class _Grid:
         have_rows, have_columns = self.data.shape[0], self.data.shape[-1]
         if rows <= have_rows and columns <= have_columns:
             return
-        grown_rows = rows if rows <= have_rows else max(rows, have_rows * 3 // 2)
+        grown_rows = have_rows if rows <= have_rows else max(rows, have_rows * 3 // 2)
         grown = np.full((grown_rows, *self.middle, max(columns, have_columns)), self.fill)
         grown[:have_rows, ..., :have_columns] = self.data
         self.data = grown
