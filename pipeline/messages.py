@@ -49,6 +49,8 @@ class OperationWindow(msgspec.Struct, frozen=True, gc=False):
     """Latency bins that hold something, ascending."""
     weights: tuple[int, ...] = ()
     """Weight of each of `bins` in fixed point; all of a device's in a minute sum to its unit weight."""
+    latency_squares: int = 0
+    """Sum of squared unit weights behind `weights`, in fixed point (see `Rate`)."""
 
 
 class CohortWindow(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +78,7 @@ class CohortWindow(msgspec.Struct, frozen=True, gc=False):
     delay_bins: tuple[int, ...] = ()
     """Delay in latency bins (of max(delay, 1 ms)), as `OperationWindow.bins`."""
     delay_weights: tuple[int, ...] = ()
+    delay_squares: int = 0
     lag_sum_ms: int = 0
     """Sum of received_at - believed occurrence over `lag_records`; places the window on the believed event clock."""
     lag_records: int = 0

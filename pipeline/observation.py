@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -33,6 +33,11 @@ class Cohort(NamedTuple):
 DIMENSIONS: Final = Cohort._fields
 
 
+Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Instant: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=MAX_SEQ)]
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One thing that was attempted, in the fields of the wire contract; every instance satisfies its bounds.
 
@@ -40,23 +45,23 @@ class Observation(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
     clauses ride beside the observation (see `pipeline.operators`), as most have none.
     """
 
-    event_id: str
-    operation: str
-    operator: str
-    device_class: str
-    firmware: str = UNKNOWN
+    event_id: Id
+    operation: Name
+    operator: Name
+    device_class: Name
+    firmware: Name = UNKNOWN
     environment: str = UNKNOWN
     outcome: str = UNKNOWN
-    latency_ms: float | None = None
-    retries: int | None = None
-    device_id: str | None = None
-    session_id: str | None = None
-    seq: int | None = None
-    seq_scope: str | None = None
-    occurred_at: int | None = None
-    sent_at: int | None = None
-    received_at: int | None = None
+    latency_ms: Annotated[float, msgspec.Meta(ge=0, le=MAX_LATENCY_MS)] | None = None
+    retries: Annotated[int, msgspec.Meta(ge=0, le=MAX_RETRIES)] | None = None
+    device_id: Id | None = None
+    session_id: Id | None = None
+    seq: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)] | None = None
+    seq_scope: Id | None = None
+    occurred_at: Instant | None = None
+    sent_at: Instant | None = None
+    received_at: Annotated[int, msgspec.Meta(ge=EARLIEST_MS, le=LATEST_MS)] | None = None
     cached: bool = False
-    count: int = 1
-    error_code: str | None = None
-    app_version: str | None = None
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] = 1
+    error_code: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    app_version: Annotated[str, msgspec.Meta(max_length=128)] | None = None

@@ -208,9 +208,7 @@ class Baseline:
             weight.astype(np.int64),
         )
 
-    def _measure(
-        self, rows: NDArray[np.intp], counts: _Counts, trusted: NDArray[np.bool_]
-    ) -> tuple[Floats, Floats]:
+    def _measure(self, rows: NDArray[np.intp], counts: _Counts, trusted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Units and what they hold, [cohorts, channels] each; see `Evidence`."""
         columns = len(self._table)
         of, hits, squares = np.moveaxis(counts.rates, 2, 0)
@@ -227,9 +225,7 @@ class Baseline:
                 (bins + 0.5) * LATENCY_BIN, self._book.low.data[row, column], self._book.high.data[row, column]
             )
             units = np.bincount(cell, weights=weight, minlength=n.size)
-            total = np.bincount(
-                cell, weights=weight * (value - self._book.middle.data[row, column]), minlength=n.size
-            )
+            total = np.bincount(cell, weights=weight * (value - self._book.middle.data[row, column]), minlength=n.size)
             above = np.where(bins >= self._book.tail_bin.data[row, column], weight, 0.0)
             exceeding = np.bincount(cell, weights=above, minlength=n.size)
             shifted = units > 0

@@ -40,9 +40,7 @@ class SpanSums:
 class Explainer:
     """Turns a node of a verdict into a finding."""
 
-    def __init__(
-        self, lattice: Lattice, references: References, leaf_rows: NDArray[np.intp], intent: Intent
-    ) -> None:
+    def __init__(self, lattice: Lattice, references: References, leaf_rows: NDArray[np.intp], intent: Intent) -> None:
         self._lattice = lattice
         self._references = references
         self._rows = leaf_rows

@@ -95,5 +95,3 @@ class Moods:
             return np.where(_SHOCKED, SHOCK_SHORT, 1.0) * four
         two = np.maximum(self._base(kind, "2h"), four)
         return np.where(_SHOCKED, SHOCK_SHORT, SHORT) * two
-
-

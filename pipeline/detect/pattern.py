@@ -179,9 +179,7 @@ class Pattern:
 
     def _residuals(self, n: Floats, x: Floats, expected: Floats) -> Residuals:
         references, rows = self._references, self._leaf_rows
-        return residuals(
-            self._judged, n, x, expected, references.spread[rows], references.mass[rows], references.shift
-        )
+        return residuals(self._judged, n, x, expected, references.spread[rows], references.mass[rows], references.shift)
 
     def _measure_moods(self) -> None:
         """Over the reference week: how far does each level wander, on blocks of two hours, four hours and a day?"""
@@ -235,7 +233,9 @@ class Pattern:
         variances = self._moods.variances(signals, span.name)
         days = float(np.median(self._references.days[self._leaf_rows]))
         day = np.stack([self._moods.day(signal) for signal in signals])
-        return Verdict(self._lattice, self._judged, residual, variances + day / max(days, 1.0), self._explained(span, at))
+        return Verdict(
+            self._lattice, self._judged, residual, variances + day / max(days, 1.0), self._explained(span, at)
+        )
 
     def _explained(self, span: Span, at: int) -> list[int]:
         """Nodes of incidents that this span's data belong to: open ones, and resolved ones it still looks back on."""
@@ -262,9 +262,7 @@ class Pattern:
 
     def _price(self, span: Span) -> float:
         """Nats that a span must pay: it is judged so many times a week, and the budget is for all of them together."""
-        return float(
-            np.log(len(SPANS) * OVERSAMPLING * (WEEK_MS / span.ms) / self._intent.false_pages_per_week)
-        )
+        return float(np.log(len(SPANS) * OVERSAMPLING * (WEEK_MS / span.ms) / self._intent.false_pages_per_week))
 
     def _strongest(self, verdict: Verdict, span: Span, days: Residuals | None) -> tuple[int, int, float] | None:
         """Node, channel and net evidence (nats above the threshold) of the strongest finding worth a word."""
@@ -283,9 +281,7 @@ class Pattern:
                 best = (node, channel, value)
         return best
 
-    def _raise(
-        self, verdict: Verdict, sums: SpanSums, node: int, channel: int, net: float, at: int
-    ) -> list[Incident]:
+    def _raise(self, verdict: Verdict, sums: SpanSums, node: int, channel: int, net: float, at: int) -> list[Incident]:
         """Begin a case for a finding, or move the one that is forming."""
         assert self._lattice is not None
         node = self._simplest(verdict, node, channel)

@@ -1,11 +1,11 @@
 """Read the intent file; every fault at once, each with file and line and what would be right.
 
-    version: 1
-    false_pages_per_week: 0.5
-    services:
-      playback:
-        operations: [playback_start]
-        priority: non_negotiable      # or degradable, best_effort
+version: 1
+false_pages_per_week: 0.5
+services:
+  playback:
+    operations: [playback_start]
+    priority: non_negotiable      # or degradable, best_effort
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def load(directory: Path) -> Intent:
     except UnicodeDecodeError as error:
         raise ConfigurationError([Fault(str(path), 1, "not UTF-8", "save it as UTF-8")]) from error
     except OSError as error:
-        raise ConfigurationError([Fault(str(path), 1, f"cannot be read: {error.strerror}", "make it readable")]) from error
+        raise ConfigurationError(
+            [Fault(str(path), 1, f"cannot be read: {error.strerror}", "make it readable")]
+        ) from error
     reader = _Reader(str(path))
     intent = reader.intent(document)
     if reader.faults or intent is None:
