@@ -22,7 +22,11 @@ TIMEOUT: Final = 3
 OUTCOMES: Final = ("ok", "error", "denied", "timeout")
 
 _LONGEST_MS: Final = 600_000.0
+_PAUSE_MS: Final = 3_000.0
+"""Between two attempts of a visit, on average."""
+
 _STORM_FACTOR: Final = 100.0
+_STORM_PAUSE_MS: Final = 400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Visits:
     """Shift of the log of latency, of this visit alone."""
     rates: NDArray[np.float64]
     """Factor of the rates, of this visit alone."""
+    storm: NDArray[np.bool_]
+    """A device that tries as fast as it can, and fails; nothing is wrong with its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ def draw_visits(world: World, conditions: Conditions, g: np.random.Generator) ->
     chosen = g.random(len(home))
     start = (conditions.first + minute + g.random(len(home))) * MINUTE_MS
 
+    storm = np.zeros(len(home), dtype=np.bool_)
     storms = [s for s in world.calendar.storms if 0 <= s.start - conditions.first < counts.shape[1]]
     if storms:
         busy = np.cumsum(world.volume) / world.volume.sum()
@@ -76,7 +83,8 @@ def draw_visits(world: World, conditions: Conditions, g: np.random.Generator) ->
         start = np.append(start, [s.start * float(MINUTE_MS) for s in storms])
         records = np.append(records, [s.records for s in storms])
         latency = np.append(latency, np.zeros(len(storms)))
-        rates = np.append(rates, np.full(len(storms), _STORM_FACTOR))
+        rates = np.append(rates, np.ones(len(storms)))
+        storm = np.append(storm, np.ones(len(storms), dtype=np.bool_))
         chosen = np.append(chosen, [s.device for s in storms])
 
     first_device = np.cumsum(world.pool) - world.pool
@@ -89,7 +97,7 @@ def draw_visits(world: World, conditions: Conditions, g: np.random.Generator) ->
         gone = 1 - fault.size
         there &= ~(in_scope(world, fault)[cohort] & (lot < gone * fault.strength(start)))
     keep = np.flatnonzero(there) if not there.all() else slice(None)
-    return Visits(cohort[keep], device[keep], start[keep], records[keep], latency[keep], rates[keep])
+    return Visits(cohort[keep], device[keep], start[keep], records[keep], latency[keep], rates[keep], storm[keep])
 
 
 def _cohorts(
@@ -113,7 +121,8 @@ def draw_attempts(world: World, conditions: Conditions, visits: Visits, g: np.ra
     visit = np.repeat(np.arange(len(visits.records)), visits.records)
     size = len(visit)
     cohort = visits.cohort[visit]
-    passed = np.cumsum(50.0 + g.exponential(3_000.0, size))
+    pause = np.where(visits.storm, _STORM_PAUSE_MS, _PAUSE_MS)
+    passed = np.cumsum(50.0 + pause[visit] * g.standard_exponential(size))
     ends = np.cumsum(visits.records)
     at = passed + (visits.start - passed[ends - visits.records] if size else visits.start)[visit]
     begun = (visits.start // MINUTE_MS).astype(np.int64) - conditions.first
@@ -132,7 +141,8 @@ def draw_attempts(world: World, conditions: Conditions, visits: Visits, g: np.ra
     log_latency += conditions.latency[visits.cohort, begun][visit]
     outcome_lot, retry_lot = g.random(size), g.random(size)
     minute = begun[visit]
-    rates = Rates(world, conditions, visits, visit, cohort, operation, minute)
+    own = np.where(visits.storm, _STORM_FACTOR, visits.rates)[visit]
+    rates = Rates(world, conditions, own, cohort, operation, minute)
     for fault in world.faults:
         if not fault.touches(conditions.first * MINUTE_MS, int(at.max(initial=0)) + 1):
             continue
@@ -174,15 +184,14 @@ class Rates:
         self,
         world: World,
         conditions: Conditions,
-        visits: Visits,
-        visit: NDArray[np.int64],
+        own: NDArray[np.float64],
         cohort: NDArray[np.int64],
         operation: NDArray[np.int64],
         minute: NDArray[np.int64],
     ) -> None:
         self._world = world
         self._conditions = conditions
-        self._own = visits.rates[visit]
+        self._own = own
         self._cohort = cohort
         self._operation = operation
         self._minute = minute

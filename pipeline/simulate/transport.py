@@ -175,7 +175,7 @@ def _mishaps(
 ) -> _Mishaps:
     """Which records are overtaken by the rest of their visit, which are lost, which come twice."""
     cohort, visit = attempts.cohort, attempts.visit
-    rates = Rates(world, conditions, visits, visit, cohort, np.zeros_like(visit), attempts.minute)
+    rates = Rates(world, conditions, visits.rates[visit], cohort, np.zeros_like(visit), attempts.minute)
     for fault in world.faults:
         if fault.kind in RATES[ATTEMPT_RATES:]:
             rows = np.flatnonzero(in_scope(world, fault)[cohort])
