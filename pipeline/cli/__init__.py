@@ -1,0 +1,50 @@
+"""The command line: one file a subcommand, each with `configure(parser)` and `run(arguments) -> exit status`.
+
+Only the file of the subcommand that was asked for is imported: `replay` loads no Faust.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Final
+
+COMMANDS: Final = {
+    "replay": "process recorded files, with the same engine as live",
+    "check": "lint a configuration directory: every fault at once",
+    "worker": "the always-on stream processor, against a real Kafka",
+    "topics": "create and check the topics of a worker",
+    "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",
+}
+"""What each file of this folder does, in a few words."""
+
+INTERRUPTED: Final = 130
+"""As a shell reports a program that Ctrl-C ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; unusable arguments end the program with status 2."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="seamwatch", description="Sees patterns of small inconsistencies early.")
+    parser.add_argument("--version", action="version", version=f"seamwatch {version('seamwatch')}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if word in COMMANDS), None)
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == chosen:
+            command = import_module(f"pipeline.cli.{name}")
+            command.configure(subparser)
+    arguments = parser.parse_args(words)
+    try:
+        return int(command.run(arguments))
+    except KeyboardInterrupt:
+        print(f"seamwatch {arguments.command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has seen enough; Python would complain once more when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

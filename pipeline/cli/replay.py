@@ -1,0 +1,156 @@
+"""`seamwatch replay`: recorded files through the engine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pipeline.incidents.wording import instant
+from pipeline.intent import ConfigurationError, default, load
+from pipeline.operators import ADAPTERS
+from pipeline.recordfile import STDIN, RecordFiles
+from pipeline.replay import Goals, Result, replay
+
+UNREADABLE: Final = 3
+"""Exit status: an input was missing or ended unreadable."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="DIR", help="the intent file and what goes with it (default: built in)")
+    parser.add_argument(
+        "--format",
+        metavar="NAME",
+        choices=list(ADAPTERS),
+        default="canonical",
+        help="wire format of the records: %(choices)s (default %(default)s)",
+    )
+    parser.add_argument("--incidents", metavar="OUT.ndjson", help="every change of an incident, one a line")
+    parser.add_argument(
+        "--evidence", metavar="OUT.ndjson", help="what was seen and expected, one cohort and minute a line"
+    )
+    parser.add_argument(
+        "--rejects", metavar="OUT.ndjson", help="records that could not be used: why, where, and as they came"
+    )
+    parser.add_argument("--report", metavar="OUT.html", help="a page to read, in one file")
+    parser.add_argument("--json", action="store_true", help="print the totals as one JSON object")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="records in arrival order; gzip and zstd by content; - is standard input",
+    )
+    parser.epilog = (
+        "Several files are one stream in the order given. Exit status: 0 it ran, whatever it found; 2 unusable "
+        "arguments or configuration; 3 an input was missing or ended unreadable, after all that could be read was used."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    began = time.perf_counter()
+    try:
+        intent = load(Path(arguments.config)) if arguments.config is not None else default()
+    except ConfigurationError as error:
+        for fault in error.faults:
+            print(f"seamwatch replay: {fault}", file=sys.stderr)
+        return 2
+    goals = Goals(**{name: _path(getattr(arguments, name)) for name in ("incidents", "evidence", "rejects", "report")})
+    wrong = _clash(goals, arguments.files)
+    if wrong is not None:
+        print(f"seamwatch replay: {wrong}", file=sys.stderr)
+        return 2
+    files = RecordFiles(arguments.files)
+    try:
+        with _progress(files.size()) as progress:
+            result = replay(files, intent, goals, adapter=arguments.format, progress=progress)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"seamwatch replay: {error.filename or 'output'} cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+    for unread in result.faults:
+        print(f"seamwatch replay: {unread}", file=sys.stderr)
+    if arguments.json:
+        print(_totals(result, time.perf_counter() - began))
+    else:
+        print("\n".join(_summary(result)))
+    return UNREADABLE if result.faults else 0
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def _clash(goals: Goals, names: Sequence[str]) -> str | None:
+    """What is wrong with writing there: nothing may be written over an input, or twice."""
+    inputs = {os.path.realpath(name): name for name in names if name != STDIN}
+    seen: dict[str, Path] = {}
+    for path in goals.paths():
+        real = os.path.realpath(path)
+        if path.name == STDIN:
+            return "outputs are files; for standard output give /dev/stdout"
+        if real in inputs:
+            return f"{path} is an input; give another file to write to"
+        if real in seen:
+            return f"{path} is to be written twice; give each output its own file"
+        seen[real] = path
+    return None
+
+
+@contextmanager
+def _progress(size: int | None) -> Iterator[Callable[[int], object]]:
+    """Takes the bytes read so far and shows them, on a terminal; silent in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda bytes_read: None
+        return
+    # Only a terminal needs it, and it takes a while to load.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("replaying", total=size)
+        yield lambda bytes_read: progress.update(task, completed=bytes_read)
+
+
+def _totals(result: Result, seconds: float) -> str:
+    """The object of `--json`."""
+    return msgspec.json.encode(
+        {
+            "records": result.records,
+            "accepted": result.accepted,
+            "duplicates": result.duplicates,
+            "rejected": result.rejected,
+            "incidents": result.fired,
+            "first_at": result.first_at,
+            "last_at": result.last_at,
+            "seconds": round(seconds, 3),
+        }
+    ).decode()
+
+
+def _summary(result: Result) -> Iterator[str]:
+    """A few lines for people."""
+    rejected = sum(result.rejected.values())
+    yield (
+        f"{result.records} records: {result.accepted} accepted, {result.duplicates} duplicates, {rejected} rejected"
+        + (f" ({', '.join(f'{reason} {count}' for reason, count in result.rejected.items())})" if rejected else "")
+    )
+    if result.first_at is not None and result.last_at is not None:
+        yield f"{instant(result.first_at)} to {instant(result.last_at)}"
+    if result.unknown_fields:
+        yield f"{result.unknown_fields} unknown fields were ignored"
+    if not any(result.fired.values()):
+        yield "no incident fired"
+    shown: set[str] = set()
+    for incident in result.incidents:
+        if incident.state == "firing" and incident.incident_id not in shown:
+            shown.add(incident.incident_id)
+            yield f"{incident.severity}, fired {instant(incident.at)}: {incident.summary}"
