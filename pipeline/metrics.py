@@ -52,7 +52,7 @@ class Label:
 SOURCE: Final = Label("source", room=4096)
 """A partition as a source, such as `acme.telemetry/3`."""
 STAGE: Final = Label("stage", known=("ingest", "baseline", "pattern", "route"))
-SINK: Final = Label("sink", known=("alertmanager",), room=16)
+SINK: Final = Label("sink", known=("alertmanager", "stdout"), room=16)
 STATE: Final = Label("state", known=("forming", "firing", "recovering", "resolved", "suppressed"))
 SEVERITY: Final = Label("severity", known=("page", "ticket", "log"))
 FEED: Final = Label("state", known=("ok", "silent", "recovering"))

@@ -1,0 +1,19 @@
+"""Where incidents are told: Alertmanager, a terminal, the metrics.
+
+What a worker does with a sink (`Sink`), and all that it does:
+
+    sink = AlertmanagerSink("http://127.0.0.1:9093", metrics=metrics, now=time.time, page="http://127.0.0.1:6066")
+    await sink.restore(newest)   # once, before anything is sent: the newest record of each incident told before
+    await sink.send(incident)    # each change, in the order of the log; never fails, never waits for a network
+    await sink.close()           # a last try to deliver, for some seconds at most
+
+`restore` is what makes a firing incident outlive a worker: an alert that nobody refreshes ends by itself.
+`pipeline.web.Board` is a sink as well.
+"""
+
+from pipeline.sinks.alertmanager import AlertmanagerSink, Pace
+from pipeline.sinks.meter import MeterSink
+from pipeline.sinks.sink import Sink
+from pipeline.sinks.stdout import StdoutSink
+
+__all__ = ["AlertmanagerSink", "MeterSink", "Pace", "Sink", "StdoutSink"]

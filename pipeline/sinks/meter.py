@@ -1,0 +1,47 @@
+"""Incidents as metrics: how many there are in each state, and how many changes there were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.messages import Incident
+from pipeline.metrics import Metrics
+
+KEPT_MS: Final = 24 * 3_600_000
+"""A resolved incident is counted for so long; it may be reopened until then."""
+
+
+class MeterSink:
+    """Keeps `seamwatch_incidents` and `seamwatch_incident_changes_total`."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._newest: dict[str, Incident] = {}
+
+    async def restore(self, incidents: Sequence[Incident]) -> None:
+        for incident in incidents:
+            self._newest[incident.incident_id] = incident
+        self._show()
+
+    async def send(self, incident: Incident) -> None:
+        self._newest[incident.incident_id] = incident
+        self._metrics.incident_changes.add(1, incident.state, incident.severity)
+        self._show()
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _show(self) -> None:
+        latest = max((incident.at for incident in self._newest.values()), default=0)
+        self._newest = {
+            name: incident
+            for name, incident in self._newest.items()
+            if incident.state != "resolved" or latest - incident.at <= KEPT_MS
+        }
+        counts = Counter((incident.state, incident.severity) for incident in self._newest.values())
+        states, severities = self._metrics.incidents.labels
+        for state in states.known:
+            for severity in severities.known:
+                self._metrics.incidents.set(counts[state, severity], state, severity)

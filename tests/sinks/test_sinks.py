@@ -1,0 +1,60 @@
+"""What all sinks do, and what the small ones do."""
+
+import io
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pipeline.metrics import Metrics
+from pipeline.sinks import MeterSink, StdoutSink
+from tests.sinks.incidents import FIRING, incident
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+async def test_a_line_says_when_what_and_how_grave(metrics: Metrics) -> None:
+    stream = io.StringIO()
+    sink = StdoutSink(stream, metrics=metrics)
+    await sink.restore([FIRING])
+    await sink.send(FIRING)
+    assert stream.getvalue() == f"2026-01-01T00:00:00.000Z firing page 5d2f0a9c11e84b07 {FIRING.summary}\n"
+
+
+async def test_a_name_cannot_move_the_cursor_or_forge_a_line(metrics: Metrics) -> None:
+    stream = io.StringIO()
+    await StdoutSink(stream, metrics=metrics).send(incident(summary="fw\x1b[2J\nforged\u202e"))
+    assert stream.getvalue().count("\n") == 1
+    assert stream.getvalue().endswith("fw\ufffd[2J\ufffdforged\ufffd\n")
+
+
+async def test_a_full_disk_behind_the_standard_output_is_counted_and_stops_nothing(metrics: Metrics) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    await StdoutSink(Full(), metrics=metrics).send(FIRING)
+    assert metrics.sink_failures.value("stdout") == 1
+
+
+async def test_incidents_are_counted_by_the_state_and_severity_they_are_in_now(metrics: Metrics) -> None:
+    meter = MeterSink(metrics)
+    await meter.restore([incident(incident_id="old", state="recovering", severity="ticket")])
+    await meter.send(incident(state="forming"))
+    await meter.send(FIRING)
+    assert metrics.incidents.value("recovering", "ticket") == 1
+    assert metrics.incidents.value("firing", "page") == 1
+    assert metrics.incidents.value("forming", "page") == 0
+    assert metrics.incident_changes.value("forming", "page") == 1
+    assert metrics.incident_changes.value("recovering", "ticket") == 0
+
+
+async def test_a_resolved_incident_is_forgotten_after_a_day_of_the_arrival_clock(metrics: Metrics) -> None:
+    meter = MeterSink(metrics)
+    await meter.send(incident(incident_id="done", state="resolved"))
+    await meter.send(incident(at=FIRING.at + 24 * 3_600_000))
+    assert metrics.incidents.value("resolved", "page") == 1
+    await meter.send(incident(at=FIRING.at + 24 * 3_600_000 + 1))
+    assert metrics.incidents.value("resolved", "page") == 0
