@@ -34,7 +34,7 @@ def read_yaml(path: str) -> dict[str, Any]:
 COMPOSE = read_yaml("docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
-COMMANDS = {name: service["command"] for name, service in SERVICES.items() if "command" in service}
+COMMANDS = {name: service["command"] for name, service in SERVICES.items() if service["image"] == "seamwatch"}
 
 
 def options(command: list[str]) -> list[str]:
@@ -87,7 +87,9 @@ def test_the_configuration_is_one_that_the_worker_takes_and_names_its_neighbours
     settings = load({}, {}, ROOT / "deploy/seamwatch")
     assert settings.bootstrap == "kafka:19092"
     assert settings.alertmanager == "http://alertmanager:9093"
-    assert f"--topic={next(iter(settings.inputs))}" in COMMANDS["fleet"]
+    (topic,) = settings.inputs
+    assert f"--topic={topic}" in SERVICES["inputs"]["command"]
+    assert f"--topic={topic}" in COMMANDS["fleet"]
 
 
 def test_the_broker_tells_the_others_the_address_that_they_are_given() -> None:
@@ -99,7 +101,7 @@ def test_the_broker_tells_the_others_the_address_that_they_are_given() -> None:
 def test_compose_and_tests_run_the_same_version_of_kafka() -> None:
     version = re.search(r"<kafka.version>(.+)</kafka.version>", kafka_cluster.POM.read_text())
     assert version is not None
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version[1]}"
+    assert {SERVICES[name]["image"] for name in ("kafka", "inputs")} == {f"apache/kafka:{version[1]}"}
 
 
 def test_the_worker_serves_where_it_is_published_scraped_and_asked_for_its_health() -> None:

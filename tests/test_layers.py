@@ -30,7 +30,9 @@ IMPURE_CALLS = {
 }
 # Methods of a path, whatever the path is called.
 IMPURE_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes"}
-IMPURE_BUILTINS = {"open", "print", "input", "breakpoint", "hash", "id"}
+# Not `hash`: its salt differs from process to process, but it may serve to group. That no result depends on it is shown
+# by tests/test_same_bytes.py.
+IMPURE_BUILTINS = {"open", "print", "input", "breakpoint", "id"}
 
 
 def layers() -> list[set[str]]:
@@ -104,7 +106,6 @@ def test_the_pure_core_calls_nothing_whose_answer_is_not_in_its_arguments() -> N
         "open('x')",
         "uuid.uuid4()",
         "np.random.default_rng()",
-        "hash('salted in each process')",
         "(folder / name).read_text()",
     ],
 )
@@ -120,6 +121,7 @@ def test_a_pure_call_is_left_alone(text: str) -> None:
 @pytest.mark.parametrize("module", ["pipeline", "models", "pipeline.engine"])
 def test_importing_it_brings_no_stream_engine_no_client_and_no_server(module: str) -> None:
     show = f"import sys, {module}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     heavy = {"faust", "mode", "aiokafka", "confluent_kafka", "aiohttp", "prometheus_client"}
-    assert heavy.intersection(loaded.split()) == set()
+    assert heavy.intersection(done.stdout.split()) == set()

@@ -44,8 +44,8 @@ def test_the_wheel_holds_the_licence(wheel: set[str]) -> None:
 
 
 def test_what_the_program_imports_is_named_among_its_dependencies() -> None:
-    declared = {re.split(r"[<>=!~ ]", line)[0] for line in PROJECT["dependencies"]}
-    owners = packages_distributions()
+    declared = {normal(re.split(r"[<>=!~ ]", line)[0]) for line in PROJECT["dependencies"]}
+    owners = {module: {*map(normal, names)} for module, names in packages_distributions().items()}
     unnamed = {
         f"{name}: {module}"
         for name in sorted(shipped_sources())
@@ -54,6 +54,11 @@ def test_what_the_program_imports_is_named_among_its_dependencies() -> None:
         if module not in sys.stdlib_module_names.union(PACKAGES) and declared.isdisjoint(owners.get(module, []))
     }
     assert unnamed == set()
+
+
+def normal(distribution: str) -> str:
+    """The one spelling of a distribution's name, of the many that mean it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def imported(path: Path) -> set[str]:
