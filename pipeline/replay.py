@@ -7,11 +7,9 @@ What is written depends on the input and the intent alone, to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO
 
 import msgspec
 
@@ -21,20 +19,14 @@ from pipeline.intent import Intent, Severity
 from pipeline.messages import Incident, Reject
 from pipeline.recordfile import InputFault, RecordFiles
 
-_INCIDENT: Final = msgspec.json.Encoder()
-
 
 @dataclass(frozen=True, slots=True)
 class Goals:
-    """Files to write; None is not written."""
+    """Open files to write to; None is not written."""
 
-    incidents: Path | None = None
-    evidence: Path | None = None
-    rejects: Path | None = None
-    report: Path | None = None
-
-    def paths(self) -> list[Path]:
-        return [path for path in (self.incidents, self.evidence, self.rejects, self.report) if path is not None]
+    incidents: BinaryIO | None = None
+    evidence: BinaryIO | None = None
+    rejects: BinaryIO | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,7 @@ class Result:
     Attributes:
         fired: incidents that fired, by the gravest severity each had while firing.
         first_at, last_at: least and greatest arrival time of the records used, ms epoch; None without any.
-        records_of_incidents: every change of an incident, in order.
+        incidents: every change of an incident, in order.
         faults: inputs that could not be read to their end.
     """
 
@@ -71,28 +63,24 @@ def replay(
     """Feed the records of `files` to the engine and write what it says. `progress` is told the bytes read so far.
 
     Raises:
-        OSError: a goal cannot be written; the goals are opened before anything is read.
+        OSError: a goal cannot be written. What cannot be read is no error: the result says it.
     """
     engine = Engine(intent, adapter=adapter)
     incidents: list[Incident] = []
-    with ExitStack() as opened:
-        write_incidents, write_evidence, write_rejects = (
-            opened.enter_context(_opened(path)) for path in (goals.incidents, goals.evidence, goals.rejects)
-        )
 
-        def take(output: Output) -> None:
-            if write_rejects:
-                write_rejects(map(reject_line, output.rejects))
-            if write_evidence:
-                write_evidence(line for evidence in output.evidence for line in evidence_lines(evidence))
-            if write_incidents:
-                write_incidents(map(incident_line, output.incidents))
-            incidents.extend(output.incidents)
+    def take(output: Output) -> None:
+        if goals.rejects is not None:
+            goals.rejects.writelines(map(reject_line, output.rejects))
+        if goals.evidence is not None:
+            goals.evidence.writelines(line for evidence in output.evidence for line in evidence_lines(evidence))
+        if goals.incidents is not None:
+            goals.incidents.writelines(map(incident_line, output.incidents))
+        incidents.extend(output.incidents)
 
-        for batch in files:
-            take(engine.feed(batch))
-            progress(files.bytes_read)
-        take(engine.finish())
+    for batch in files:
+        take(engine.feed(batch))
+        progress(files.bytes_read)
+    take(engine.finish())
     totals = engine.ingest.totals
     return Result(
         records=totals.records,
@@ -121,7 +109,7 @@ def fired(incidents: Sequence[Incident]) -> dict[str, int]:
 
 
 def incident_line(incident: Incident) -> bytes:
-    return _INCIDENT.encode(incident) + b"\n"
+    return msgspec.json.encode(incident) + b"\n"
 
 
 def reject_line(reject: Reject) -> bytes:
@@ -169,12 +157,3 @@ def evidence_lines(evidence: Evidence) -> Iterator[bytes]:
         ]
         line = {**cohort._asdict(), "minute": evidence.minute, "aside": bool(evidence.aside[row]), "signals": signals}
         yield msgspec.json.encode(line) + b"\n"
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[Callable[[Iterable[bytes]], None] | None]:
-    if path is None:
-        yield None
-        return
-    with path.open("wb", buffering=1 << 16) as file:
-        yield file.writelines

@@ -7,20 +7,23 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from pipeline.incidents.wording import instant
 from pipeline.intent import ConfigurationError, default, load
 from pipeline.operators import ADAPTERS
-from pipeline.recordfile import STDIN, RecordFiles
+from pipeline.recordfile import STDIN, RecordFiles, printable
 from pipeline.replay import Goals, Result, replay
 
 UNREADABLE: Final = 3
 """Exit status: an input was missing or ended unreadable."""
+
+_OUTPUTS: Final = ("incidents", "evidence", "rejects", "report")
+_BUFFER: Final = 1 << 16
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -61,19 +64,20 @@ def run(arguments: argparse.Namespace) -> int:
         for fault in error.faults:
             print(f"seamwatch replay: {fault}", file=sys.stderr)
         return 2
-    goals = Goals(**{name: _path(getattr(arguments, name)) for name in ("incidents", "evidence", "rejects", "report")})
-    wrong = _clash(goals, arguments.files)
+    wrong = _clash(arguments)
     if wrong is not None:
         print(f"seamwatch replay: {wrong}", file=sys.stderr)
         return 2
     files = RecordFiles(arguments.files)
     try:
-        with _progress(files.size()) as progress:
+        with _outputs(arguments) as (goals, report), _progress(files.size()) as progress:
             result = replay(files, intent, goals, adapter=arguments.format, progress=progress)
+            if report is not None:
+                _write_report(report, result, files.names)
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"seamwatch replay: {error.filename or 'output'} cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"seamwatch replay: {error.filename or 'an output'} cannot be written: {error.strerror}", file=sys.stderr)
         return 2
     for unread in result.faults:
         print(f"seamwatch replay: {unread}", file=sys.stderr)
@@ -84,24 +88,42 @@ def run(arguments: argparse.Namespace) -> int:
     return UNREADABLE if result.faults else 0
 
 
-def _path(name: str | None) -> Path | None:
-    return None if name is None else Path(name)
-
-
-def _clash(goals: Goals, names: Sequence[str]) -> str | None:
-    """What is wrong with writing there: nothing may be written over an input, or twice."""
-    inputs = {os.path.realpath(name): name for name in names if name != STDIN}
-    seen: dict[str, Path] = {}
-    for path in goals.paths():
-        real = os.path.realpath(path)
-        if path.name == STDIN:
-            return "outputs are files; for standard output give /dev/stdout"
+def _clash(arguments: argparse.Namespace) -> str | None:
+    """What is wrong with the outputs: nothing may be written over an input, or twice."""
+    inputs = {os.path.realpath(name) for name in arguments.files if name != STDIN}
+    seen: set[str] = set()
+    for option in _OUTPUTS:
+        name = getattr(arguments, option)
+        if name is None:
+            continue
+        real = os.path.realpath(name)
+        if name == STDIN:
+            return f"--{option} is a file; for standard output give /dev/stdout"
         if real in inputs:
-            return f"{path} is an input; give another file to write to"
+            return f"--{option} {name} is an input; give another file to write to"
         if real in seen:
-            return f"{path} is to be written twice; give each output its own file"
-        seen[real] = path
+            return f"--{option} {name} is another output already; give each its own file"
+        seen.add(real)
     return None
+
+
+@contextmanager
+def _outputs(arguments: argparse.Namespace) -> Iterator[tuple[Goals, BinaryIO | None]]:
+    """All outputs, opened before anything is read."""
+    with ExitStack() as stack:
+
+        def opened(name: str | None) -> BinaryIO | None:
+            return None if name is None else stack.enter_context(Path(name).open("wb", buffering=_BUFFER))
+
+        incidents, evidence, rejects, report = (opened(getattr(arguments, option)) for option in _OUTPUTS)
+        yield Goals(incidents, evidence, rejects), report
+
+
+def _write_report(file: BinaryIO, result: Result, names: Sequence[str]) -> None:
+    # Only who wants the page loads its templates.
+    from pipeline.report import render
+
+    file.write(render(result, [printable(name) for name in names]).encode())
 
 
 @contextmanager
