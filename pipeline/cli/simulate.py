@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,8 +124,7 @@ def _to_file(arguments: argparse.Namespace, world: World, advance: Callable[[Bat
                 write(batch.ndjson())
                 advance(batch)
     except BrokenPipeError:
-        # Whoever reads has seen enough; Python would complain once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise  # Whoever reads has seen enough; that is for `main`.
     except OSError as error:
         print(f"seamwatch simulate: {name}: {error.strerror}", file=sys.stderr)
         return 2

@@ -251,5 +251,5 @@ _USUAL_FLAWS: Final = (
     (0.2, 0.005, "retries", "missing"),
     (0.4, 0.005, "occurred_at", "missing"),
     (0.6, 0.0001, "latency_ms", "bad"),
-    (0.8, 0.0001, "environment", "bad"),
+    (0.8, 0.0001, "outcome", "bad"),
 )
