@@ -250,8 +250,12 @@ class AnchorBook:
         group, count = self._groups(rows)
         total_n, total_x = _group_sum(n, group, count), _group_sum(x, group, count)
         parent = np.maximum((total_x + 0.5 * LEAST_SHARE) / (total_n + 0.5), LEAST_SHARE)[group]
-        ratio = np.log(np.maximum(x, 1e-12) / np.maximum(n * parent, 1e-12))
-        prior = 1.0 / _sibling_spread(ratio, x > 20.0) ** 2
+        expected = n * parent
+        ratio = np.log(np.maximum(x, 1e-12) / np.maximum(expected, 1e-12))
+        spread = _sibling_spread(ratio, x > 20.0)
+        # A prior that the cohort's own counts contradict is worth the less: one cohort may be of another kind.
+        conflict = (x - expected) ** 2 / np.maximum(expected + (spread * expected) ** 2, 1e-3)
+        prior = 1.0 / spread**2 / np.maximum(conflict, 1.0)
         return np.asarray(np.maximum((x + prior) / (n + prior / parent), LEAST_SHARE))
 
     def _shift_levels(self, rows: Rows, n: Floats, x: Floats) -> Floats:

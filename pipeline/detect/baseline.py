@@ -31,6 +31,7 @@ CUT_UNITS: Final = 200
 CUT_UNITS_AFTER_A_DAY: Final = 20
 
 _DELAY: Final = len(COHORT_RATES)
+_GAP: Final = COHORT_RATES.index("gap")
 _RATE_COLUMN: Final = {signal: i for i, signal in enumerate(COHORT_RATES)}
 _RATE_OFFSET: Final = {signal: i for i, signal in enumerate(OPERATION_SIGNALS)}
 
@@ -124,6 +125,8 @@ class Baseline:
         feeds = self._judge_feeds(minute, cohorts, records)
         aside = self._set_aside(minute, cohorts, rows, records, feeds)
         n, x = self._measure(rows, self._count([parts[cohort] for cohort in cohorts]), ~aside)
+        after_outage = np.array([self._gates[cohort.operator].explains_gaps(minute) for cohort in cohorts])
+        n[after_outage, _GAP] = x[after_outage, _GAP] = 0.0
         self._book.learn(rows[~aside], n[~aside], x[~aside])
         out.append(
             Evidence(

@@ -22,6 +22,8 @@ LEAST_EXPECTED: Final = 4.0
 BACKFILL_FACTOR: Final = 2.5
 BACKFILL_SLACK: Final = 5.0
 LEARNING_RATE: Final = 0.3
+GAPS_AFTER_MS: Final = 24 * 3_600_000
+"""What an outage lost shows as gaps when each device speaks again: for so long they say nothing new."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,11 @@ class FeedGate:
     since: int = 0
     low_minutes: int = 0
     last_minute: int | None = None
+    recovered_at: int | None = None
+
+    def explains_gaps(self, minute: int) -> bool:
+        """Are missing numbers those of an outage that is known already?"""
+        return self.recovered_at is not None and minute - self.recovered_at < GAPS_AFTER_MS
 
     def judge(self, minute: int, records: int) -> FeedHealth:
         """Take the operator's records of a minute. Minutes that were skipped had none."""
@@ -82,6 +89,7 @@ class FeedGate:
         if not low:
             if self.state == "silent":
                 self.state, self.since = "recovering", minute
+                self.recovered_at = minute
             elif self.state == "recovering" and minute - self.since >= DISTRUST_MINUTES * MINUTE_MS:
                 self.state, self.since = "ok", minute
             self.low_minutes = 0

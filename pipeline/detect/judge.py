@@ -166,6 +166,12 @@ class Verdict:
         effect = np.divide(b, c, out=np.zeros_like(b), where=c > 1e-9)
         return Reading(node, self._material(self._score(b, c), effect, self.own[node]), effect, c)
 
+    def plain_score(self, channel: int) -> Floats:
+        """[nodes] nats of one judged channel with nothing taken out."""
+        b, c = self.plain_b, self.plain_c
+        effect = np.divide(b, c, out=np.zeros_like(b), where=c > 1e-9)
+        return self._material(self._score(b, c), effect, self.own)[:, channel]
+
     def _main_channels(self) -> list[int]:
         """One channel of each kind: the one over all operations, or the only one."""
         main: dict[str, int] = {}

@@ -14,7 +14,7 @@ from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.detect.explain import Explainer, SpanSums
 from pipeline.detect.feedwatch import FeedWatch
 from pipeline.detect.history import BLOCKS, SPANS, STEP_MS, STEPS, Ring, Span
-from pipeline.detect.judge import Judged, Residuals, Verdict, judged_channels, residuals
+from pipeline.detect.judge import Judged, Reading, Residuals, Verdict, judged_channels, residuals
 from pipeline.detect.lattice import Lattice
 from pipeline.detect.moods import MEASURED_SPANS, Moods
 from pipeline.detect.references import References
@@ -39,6 +39,8 @@ GONE: Final = 0.4
 BACK: Final = 0.7
 STEADY_MS: Final = 3_600_000
 """Recovering for so long is resolved."""
+SHARPER: Final = 1.3
+"""A reading that is stronger by this factor may change what is said of an incident."""
 MOST_CASES: Final = 8
 """Known incidents whose effects are taken out before others are looked for."""
 
@@ -284,7 +286,7 @@ class Pattern:
     def _raise(self, verdict: Verdict, sums: SpanSums, node: int, channel: int, net: float, at: int) -> list[Incident]:
         """Begin a case for a finding, or move the one that is forming."""
         assert self._lattice is not None
-        node = self._simplest(verdict, node, channel)
+        node = self._simplest(verdict.score[:, channel], node)
         explainer = Explainer(self._lattice, self._references, self._leaf_rows, self._intent)
         finding, effects = explainer.finding(verdict, sums, verdict.reading(node, True), net, self._lag_ms)
         state = "firing" if net >= 0.0 else "forming"
@@ -297,19 +299,29 @@ class Pattern:
             return []
         case, record = self.incidents.begin(finding, state, at)
         case.effects = effects
+        case.strength = float(verdict.score[node, channel])
         return [record]
 
-    def _simplest(self, verdict: Verdict, node: int, channel: int) -> int:
-        """The shallowest scope that explains the finding within `NEAR_NATS` of the best."""
+    def _simplest(self, score: Floats, node: int, best: bool = False) -> int:
+        """The shallowest scope, above or below `node`, that explains as much as it does, within `NEAR_NATS`.
+
+        With `best`, as much as the best of those scopes does.
+        """
         assert self._lattice is not None
-        score = verdict.score[:, channel]
         members = set(self._lattice.members[node])
-        near = [
+        related = [
             other
             for other in np.flatnonzero(score >= score[node] - NEAR_NATS).tolist()
             if members <= (own := set(self._lattice.members[other])) or own <= members
         ]
-        return int(min(near, key=lambda other: (self._lattice.depth[other], -score[other])))
+        if best:
+            top = max(score[other] for other in related)
+            related = [other for other in related if score[other] >= top - NEAR_NATS]
+        return int(min(related, key=lambda other: (self._lattice_depth(other), -score[other])))
+
+    def _lattice_depth(self, node: int) -> int:
+        assert self._lattice is not None
+        return int(self._lattice.depth[node])
 
     # -- following ---------------------------------------------------------------------------------------------------
 
@@ -363,22 +375,34 @@ class Pattern:
         return False, False
 
     def _refresh(self, case: Case, at: int) -> Incident | None:
-        """While firing: look again with the span that sees it best, and say what changed."""
+        """While firing, a clearly stronger reading may sharpen scope and signals; a weaker one changes nothing."""
         assert self._lattice is not None
         node = self._lattice.node.get(case.scope)
         if node is None:
             return None
         seen = [(verdict.reading(node, False), verdict, sums) for verdict, sums in self._latest.values()]
         reading, verdict, sums = max(seen, key=lambda item: item[0].strongest)
-        if reading.strongest <= 0.0:
+        if reading.strongest < SHARPER * case.strength:
             return None
+        channel = int(np.argmax(reading.score))
+        better = self._simplest(verdict.plain_score(channel), node, best=True)
+        taken = self.incidents.find(self._lattice.scopes[better], "pattern")
+        if better != node and taken is None:
+            reading = verdict.reading(better, False)
+        case.strength = reading.strongest
         explainer = Explainer(self._lattice, self._references, self._leaf_rows, self._intent)
-        finding, effects = explainer.finding(verdict, sums, reading, 0.0, self._lag_ms)
+        finding, effects = explainer.finding(verdict, sums, reading, self._net(reading, channel), self._lag_ms)
         for name, effect in effects.items():
             case.effects[name] = max(case.effects.get(name, 0.0), effect)
         if not differs(case.finding, finding):
             return None
         return self.incidents.change(case, "firing", at, finding)
+
+    def _net(self, reading: Reading, channel: int) -> float:
+        """Nats above the threshold of the longest span, for a reading that need not pass it any more."""
+        assert self._lattice is not None
+        weight = self._lattice.log_weight[reading.node] + self._judged[channel].log_weight
+        return float(reading.score[channel] + weight - self._price(SPANS[-1]))
 
 
 def _grown(array: Floats, shape: tuple[int, ...]) -> Floats:

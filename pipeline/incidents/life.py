@@ -48,6 +48,8 @@ class Case:
     """When the excess was last found gone; evidence from before belongs to this case still."""
     effects: dict[str, float] = field(default_factory=dict)
     """Size of the effect by channel when it was at its strongest, log scale: what recovery is measured against."""
+    strength: float = 0.0
+    """Nats of the strongest reading so far; a weaker one does not change what is said."""
 
     @property
     def scope(self) -> Scope:
