@@ -102,6 +102,10 @@ class ArrivalClock:
     def holding(self) -> bool:
         return bool(self._held)
 
+    @property
+    def first_held(self) -> object | None:
+        return self._held[0][1] if self._held else None
+
     def take(self, arrival: int, item: object) -> tuple[list[tuple[int, object]], list[tuple[int, object]]]:
         """Records to let through, in order, and records refused; the one given may be in neither (it is held)."""
         if self.now is None or arrival <= self.now + AHEAD_MS:

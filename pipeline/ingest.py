@@ -100,7 +100,10 @@ class Ingest:
 
     @property
     def boundary(self) -> int | None:
-        """Position of the first record that is not in a closed minute; None: there is none, all is closed."""
+        """Position of the first record that is not in a closed minute or is held; None: all that was read is closed."""
+        held = self._clock.first_held
+        if self._first_of_minute is None and isinstance(held, _Item):
+            return held.batch.positions[held.index]
         return self._first_of_minute
 
     @property

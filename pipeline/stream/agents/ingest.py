@@ -33,7 +33,9 @@ class IngestStage(Protocol):
     """The pure stage; see `pipeline.ingest.Ingest`."""
 
     @property
-    def boundary(self) -> int | None: ...
+    def boundary(self) -> int | None:
+        """Position of the first record that has not been said; None: all have been."""
+        ...
 
     def feed(self, batch: RecordBatch) -> list[Windows | Tick | Reject]: ...
 
@@ -44,11 +46,13 @@ class Mark(msgspec.Struct, frozen=True):
     """What a commit of an input partition says beside its offset.
 
     minute, cuts: the minute in which a cut was made last, and how many were made in it. idle: the partition was said to
-    be idle, and has not spoken since. cut: a cut has been decided at this offset and may not have been made yet.
+    be idle, and has not spoken since. at: the offset from which records count to the part after that cut. cut: a cut has
+    been decided at this offset and may not have been made yet.
     """
 
     minute: int = 0
     cuts: int = 0
+    at: int = -1
     idle: bool = False
     cut: int | None = None
 
@@ -92,6 +96,8 @@ class IngestHolding(Holding):
         self._number = 0
         self._cut_at = -1
         """Position of the last cut: nothing has come since when it is the position."""
+        self._said: int | None = None
+        """What the stage says of minutes up to this one was said before."""
         self._heard_at = -math.inf
         """When something came last: what is empty when it is assigned is idle at once."""
 
@@ -111,7 +117,10 @@ class IngestHolding(Holding):
         """Show the stage what was before the position, so that it knows duplicates and order; what it says was said."""
         async for records in self._broker.read(self.tp, start, self.position):
             self._stage.feed(self._batch(records))
-        self._stage.flush(idle=False)
+        over = [message.minute for message in self._stage.flush(idle=False) if isinstance(message, Tick)]
+        if over and self.position != self._mark.at:
+            # The minute before has been closed by the record here. The stage does not know, and will close it anew.
+            self._said = max(over)
 
     async def _take(self, records: Sequence[Record], end: int) -> None:
         if self._mark.idle and records:
@@ -119,24 +128,22 @@ class IngestHolding(Holding):
             await self._emit([Tick(self._source, self._mark.minute)])
         cut = self._mark.cut
         if cut is not None and self.position < cut <= end:
-            await self._feed([record for record in records if record.offset < cut])
-            self.position = cut
+            await self._feed([record for record in records if record.offset < cut], cut)
             await self._make_cut()
             records = [record for record in records if record.offset >= cut]
             if records:
                 await self._take(records, end)
                 return
         else:
-            await self._feed(records)
-        self.position = end
+            await self._feed(records, end)
         self._heard_at = self._clock()
 
-    async def _feed(self, records: Sequence[Record]) -> None:
+    async def _feed(self, records: Sequence[Record], end: int) -> None:
         if records:
             await self._emit(self._stage.feed(self._batch(records)))
-            boundary = self._stage.boundary
-            if boundary is not None:
-                self._boundary = boundary
+        self.position = end
+        boundary = self._stage.boundary
+        self._boundary = end if boundary is None else boundary
 
     def _batch(self, records: Sequence[Record]) -> RecordBatch:
         return RecordBatch(
@@ -151,6 +158,8 @@ class IngestHolding(Holding):
         for message in messages:
             if isinstance(message, Reject):
                 await self._outbox.send(self._names.rejects, None, self._source.encode(), encode(message))
+                continue
+            if self._said is not None and message.minute <= self._said:
                 continue
             stamp = self._next_stamp(message.minute)
             if isinstance(message, Windows):
@@ -184,7 +193,7 @@ class IngestHolding(Holding):
     async def _fall_silent(self) -> None:
         if self._cut_at == self.position:
             # Nothing is open: there is nothing to cut, only to say.
-            self._mark = _after_cut(self._mark, self._mark.minute)
+            self._mark = _after_cut(self._mark, self._mark.minute, self._boundary)
             await self._commit()
             await self._say_idle()
         else:
@@ -197,8 +206,10 @@ class IngestHolding(Holding):
         messages = self._stage.flush(idle=True)
         await self._emit(messages)
         ticks = [message.minute for message in messages if isinstance(message, Tick)]
-        self._mark = _after_cut(self._mark, max(ticks, default=self._mark.minute))
-        self._boundary = self._cut_at = self.position
+        boundary = self._stage.boundary
+        self._boundary = self.position if boundary is None else boundary
+        self._cut_at = self.position
+        self._mark = _after_cut(self._mark, max(ticks, default=self._mark.minute), self._boundary)
         if not ticks:
             # Nothing that was read has had a time.
             await self._say_idle()
@@ -221,5 +232,5 @@ class IngestHolding(Holding):
         await self._commit()
 
 
-def _after_cut(mark: Mark, minute: int) -> Mark:
-    return Mark(minute, mark.cuts + 1 if minute == mark.minute else 1, idle=True)
+def _after_cut(mark: Mark, minute: int, at: int) -> Mark:
+    return Mark(minute, mark.cuts + 1 if minute == mark.minute else 1, at, idle=True)
