@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.decompression import BrokenStreamError, decompressed
-from pipeline.operators.canonical import MAX_BYTES
+from pipeline.operators.jsontext import MAX_BYTES
 from pipeline.records import RecordBatch
 
 STDIN: Final = "-"

@@ -7,7 +7,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.operators.canonical import MAX_BYTES
+from pipeline.operators.jsontext import MAX_BYTES
 from pipeline.recordfile import InputFault, RecordFiles
 from pipeline.records import RecordBatch
 
