@@ -60,8 +60,10 @@ class Remembered:
     def is_new(self, event_id: str, now: int) -> bool:
         """Remember an id; was it unknown?"""
         key = hash(event_id)
-        if key in self._young or key in self._old:
+        if key in self._young:
             return False
+        new = key not in self._old
+        # An old one is seen anew: its day begins again.
         if self._begun is None:
             self._begun = now
         elif now - self._begun > REMEMBER_MS:
@@ -70,7 +72,7 @@ class Remembered:
             self.shortened += 1
             self._turn(now)
         self._young.add(key)
-        return True
+        return new
 
     def _turn(self, now: int) -> None:
         self._old, self._young, self._begun = self._young, set(), now
@@ -127,6 +129,7 @@ class Sequences:
         if seq > highest:
             self._young[scope] = seq
             if seq - highest > JUMP:
+                self._missing.pop(scope, None)
                 return _JUMPED
             opening = Opening(now + GAP_AFTER_MS, series, device, scope, highest + 1, seq - 1)
             self._missing.setdefault(scope, []).append(opening)
@@ -134,10 +137,13 @@ class Sequences:
             return _CACHED_FILLED if cached else _IN_ORDER
         if seq == highest:
             return _CACHED if cached else _REPEATED
+        # What comes after it was due was missing for good.
+        filled = any(opening.due > now and opening.fill(seq) for opening in self._missing.get(scope, ()))
         if seq <= 1 and not cached:
             self._young[scope] = seq
+            # The numbers of the new count are others: they fill nothing of the old one's.
+            self._missing.pop(scope, None)
             return _RESET
-        filled = any(opening.fill(seq) for opening in self._missing.get(scope, ()))
         if cached:
             return _CACHED_FILLED if filled else _CACHED
         return _FILLED if filled else _INVERTED
@@ -146,8 +152,9 @@ class Sequences:
         """Openings that have waited long enough at `now`; each is handed out once."""
         while self._waiting and self._waiting[0].due <= now:
             opening = self._waiting.popleft()
-            others = self._missing.get(opening.scope)
-            if others is not None:
+            others = self._missing.get(opening.scope, [])
+            # A count that began anew has let go of the openings before it.
+            if opening in others:
                 others.remove(opening)
                 if not others:
                     del self._missing[opening.scope]
