@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.decompression import BrokenStreamError, decompressed
-from pipeline.operators.jsontext import MAX_BYTES
 from pipeline.records import RecordBatch
 
 STDIN: Final = "-"
 LINES_A_BATCH: Final = 4_000
+LONGEST: Final = 1 << 20
+"""Bytes of a record, at most; of a longer line one more is handed out, so that whoever reads it sees that."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -123,7 +124,7 @@ class _Lines:
 
     def _extend(self, part: bytes) -> None:
         # Pieces are no longer than the limit, so that only a line of several pieces can exceed it.
-        self._open += part[: MAX_BYTES + 1 - len(self._open)]
+        self._open += part[: LONGEST + 1 - len(self._open)]
 
     def _batch(self, lines: list[bytes]) -> Iterator[RecordBatch]:
         first = self.count + 1

@@ -7,8 +7,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.operators.jsontext import MAX_BYTES
-from pipeline.recordfile import InputFault, RecordFiles
+from pipeline.recordfile import LONGEST, InputFault, RecordFiles
 from pipeline.records import RecordBatch
 
 
@@ -95,18 +94,18 @@ def test_compression_is_recognised_by_content_whatever_the_name(tmp_path: Path) 
 
 
 def test_a_line_over_the_limit_is_handed_out_cut_just_over_it(tmp_path: Path) -> None:
-    long = b"x" * (3 * MAX_BYTES + 17)
+    long = b"x" * (3 * LONGEST + 17)
     lines, _ = read(written(tmp_path, b"a\n" + long + b"\nb\n" + long))
-    assert [(at, len(line)) for at, line in lines] == [(1, 1), (2, MAX_BYTES + 1), (3, 1), (4, MAX_BYTES + 1)]
+    assert [(at, len(line)) for at, line in lines] == [(1, 1), (2, LONGEST + 1), (3, 1), (4, LONGEST + 1)]
 
 
 def test_a_line_at_the_limit_is_whole(tmp_path: Path) -> None:
-    lines, _ = read(written(tmp_path, b"a\n" + b"x" * MAX_BYTES + b"\nb\n"))
-    assert [len(line) for _, line in lines] == [1, MAX_BYTES, 1]
+    lines, _ = read(written(tmp_path, b"a\n" + b"x" * LONGEST + b"\nb\n"))
+    assert [len(line) for _, line in lines] == [1, LONGEST, 1]
 
 
 def test_a_long_line_of_nothing_but_spaces_is_blank(tmp_path: Path) -> None:
-    assert read(written(tmp_path, b" " * (2 * MAX_BYTES) + b"\nb\n"))[0] == [(2, b"b")]
+    assert read(written(tmp_path, b" " * (2 * LONGEST) + b"\nb\n"))[0] == [(2, b"b")]
 
 
 def test_standard_input_is_called_by_its_dash(tmp_path: Path) -> None:

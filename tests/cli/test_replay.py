@@ -131,6 +131,16 @@ def test_rejects_say_why_and_where_and_keep_the_bytes(tmp_path: Path, capsys: py
     assert "operator" in second["detail"]
 
 
+def test_a_line_over_a_mebibyte_is_rejected_as_too_long_and_the_next_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longest = line(0, error_code="x")[:-2] + b" " * (1 << 20)
+    at_the_limit = longest[: (1 << 20) - 1] + b"}\n"
+    over = longest[: 1 << 20] + b"}\n"
+    ran = Ran(capsys, written(tmp_path, at_the_limit + over + line(1)))
+    assert (ran.totals["accepted"], ran.totals["rejected"]) == (2, {"record.too_long": 1})
+
+
 def test_evidence_has_a_line_a_cohort_and_minute_without_empty_cells(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
