@@ -132,10 +132,19 @@ def test_alertmanager_accepts_its_configuration() -> None:
     check("amtool", "check-config", "deploy/alertmanager/alertmanager.yml")
 
 
-def check(tool: str, *arguments: str) -> None:
+@pytest.mark.parametrize(("severity", "receiver"), [("page", "on-call"), ("ticket", "tickets"), ("other", "nobody")])
+def test_an_incident_goes_to_the_receiver_of_its_severity(severity: str, receiver: str) -> None:
+    config = "--config.file=deploy/alertmanager/alertmanager.yml"
+    said = check("amtool", "config", "routes", "test", config, "alertname=SeamwatchIncident", f"severity={severity}")
+    assert said.strip() == receiver
+
+
+def check(tool: str, *arguments: str) -> str:
+    """What the tool said; the test fails when it did not succeed."""
     need(tool, None if shutil.which(tool) else f"no {tool} on the PATH")
     said = subprocess.run([tool, *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
     assert said.returncode == 0, said.stdout + said.stderr
+    return said.stdout
 
 
 def test_the_broker_of_the_composition_starts(kafka_jars: Path, tmp_path: Path) -> None:
