@@ -68,8 +68,8 @@ def given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     # Faust is only loaded by who works with it.
+    from pipeline.service import PageError, Service
     from pipeline.stream import settings as stream_settings
-    from pipeline.stream.worker import Worker
 
     try:
         directory = Path(arguments.config) if arguments.config is not None else None
@@ -84,11 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     async def work() -> int:
-        worker = Worker(settings, intent, [], _say)
-        worker.end_on_signals()
-        return await worker.run()
+        service = Service(settings, intent, _say)
+        service.end_on_signals()
+        return await service.run()
 
-    return asyncio.run(work())
+    try:
+        return asyncio.run(work())
+    except PageError as error:
+        _say(str(error))
+        return 2
 
 
 def _say(line: str) -> None:

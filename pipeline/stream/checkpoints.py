@@ -71,8 +71,8 @@ class Checkpoints:
     tp: TP
     _last: tuple[int, Pointer] | None = None
 
-    async def write(self, snapshot: Snapshot, input_tp: TP) -> None:
-        """All four steps. Raises FencedError when the input is ours no longer."""
+    async def write(self, snapshot: Snapshot, input_tp: TP) -> int:
+        """All four steps; bytes as written. Raises FencedError when the input is ours no longer."""
         await self.outbox.delivered()
         body = zstandard.compress(msgspec.msgpack.encode(snapshot), 3)
         pieces = [body[i : i + PIECE] for i in range(0, len(body), PIECE)]
@@ -85,9 +85,10 @@ class Checkpoints:
         if before is not None and before[0] != snapshot.position:
             for number in range(before[1].pieces):
                 await self.outbox.send(self.tp.topic, self.tp.partition, self._key(before[0], number), None)
+        return len(body)
 
-    async def load(self, committed: Committed) -> Snapshot:
-        """The snapshot that a commit points to. Raises LostStateError."""
+    async def load(self, committed: Committed) -> tuple[Snapshot, int]:
+        """The snapshot that a commit points to, and its bytes as written. Raises LostStateError."""
         pointer = self._pointer(committed)
         wanted = {self._key(committed.offset, number): number for number in range(pointer.pieces)}
         pieces: dict[int, bytes] = {}
@@ -109,7 +110,7 @@ class Checkpoints:
         if snapshot.version != VERSION:
             raise self._lost(committed, f"it has version {snapshot.version}, and this program reads {VERSION}")
         self._last = committed.offset, pointer
-        return snapshot
+        return snapshot, len(body)
 
     def _pointer(self, committed: Committed) -> Pointer:
         try:

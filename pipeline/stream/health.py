@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Health:
-    """Changed by the worker, read by whoever asks. Times are seconds on the worker's monotonic clock.
+    """Changed by the worker, read by whoever asks.
 
     Attributes:
         connected: a broker has answered.
         assigned: the group has given this worker its partitions, which may be none.
         loaded: the state of every assigned partition has been read back.
         partitions: those that are assigned now, such as `acme.telemetry/3`.
-        progress_at: when records were taken last.
+        lag: by partition, records that wait to be taken.
         problem: why the worker is ending, once it is.
     """
 
@@ -22,8 +22,8 @@ class Health:
     assigned: bool = False
     loaded: bool = False
     partitions: tuple[str, ...] = ()
-    progress_at: float | None = None
-    problem: str | None = field(default=None)
+    lag: dict[str, int] | None = None
+    problem: str | None = None
 
     @property
     def alive(self) -> bool:

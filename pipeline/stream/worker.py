@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from pipeline.intent import Intent
-from pipeline.stream.agents.route import Sink
 from pipeline.stream.app import WorkerApp, create_app
 from pipeline.stream.health import Health
 from pipeline.stream.names import source_of
 from pipeline.stream.settings import Settings
 from pipeline.stream.topics import ClusterError, Topics
 from pipeline.stream.transport import TransportError
-from pipeline.stream.works import topics_needed, works_of
+from pipeline.stream.works import Surroundings, topics_needed, works_of
 
 TEND_S: Final = 0.5
 """Between two looks at what is due without input; a part of what a window takes to become evidence."""
@@ -34,11 +32,10 @@ class Worker:
         say: takes a line for a person.
     """
 
-    def __init__(self, settings: Settings, intent: Intent, sinks: Sequence[Sink], say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, around: Surroundings, say: Callable[[str], None]) -> None:
         self.health = Health()
         self._settings = settings
-        self._intent = intent
-        self._sinks = sinks
+        self._around = around
         self._say = say
         self._asked_to_end = asyncio.Event()
 
@@ -61,7 +58,7 @@ class Worker:
         missing = [topic for topic in topics_needed(self._settings) if topic not in partitions]
         if missing:
             return self._fail(f"no such topic: {', '.join(missing)}; create them: seamwatch topics --create")
-        works = works_of(self._settings, self._intent, self._sinks, partitions)
+        works = works_of(self._settings, self._around, partitions)
         app = create_app(self._settings, works, client)
         return await self._run(app)
 
@@ -115,7 +112,7 @@ class Worker:
         self.health.assigned = not app.rebalancing
         self.health.loaded = held.ready
         self.health.partitions = tuple(sorted(source_of(tp.topic, tp.partition) for tp in held.partitions))
-        self.health.progress_at = held.taken_at
+        self._around.metrics.ready.set(float(self.health.ready))
 
     async def _stop(self, app: WorkerApp) -> int:
         try:

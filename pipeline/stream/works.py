@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from faust.types import TP
 
+from pipeline.codec import Message
 from pipeline.detect.baseline import Baseline
 from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest
 from pipeline.intent import Intent
 from pipeline.messages import Incident
+from pipeline.metrics import Metrics
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.ingest import IngestHolding
 from pipeline.stream.agents.route import RouteHolding, Sink
@@ -21,6 +24,7 @@ from pipeline.stream.agents.stage import Address, StageHolding
 from pipeline.stream.agents.unused import UnusedHolding
 from pipeline.stream.app import Work
 from pipeline.stream.broker import Broker
+from pipeline.stream.meters import IngestMeter, StageMeter
 from pipeline.stream.names import Names, source_of
 from pipeline.stream.settings import Settings
 
@@ -35,7 +39,20 @@ def topics_needed(settings: Settings) -> list[str]:
     return [*settings.inputs, *own]
 
 
-def works_of(settings: Settings, intent: Intent, sinks: Sequence[Sink], partitions: Mapping[str, int]) -> list[Work]:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the stages work for, and whom they tell.
+
+    sinks: makes those of one partition of the incidents topic. watch: shown all that pattern takes.
+    """
+
+    intent: Intent
+    metrics: Metrics
+    sinks: Callable[[], Sequence[Sink]]
+    watch: Callable[[Message], None]
+
+
+def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, int]) -> list[Work]:
     """The work of the stages that were chosen. `partitions`: how many each of the topics has."""
     names = Names(settings.prefix)
     inputs = tuple(settings.inputs)
@@ -50,6 +67,7 @@ def works_of(settings: Settings, intent: Intent, sinks: Sequence[Sink], partitio
             windows=windows,
             idle_after_s=settings.idle_after_s,
             lookback=settings.lookback,
+            meter=IngestMeter(around.metrics, source_of(tp.topic, tp.partition)),
             clock=time.monotonic,
         )
 
@@ -69,6 +87,7 @@ def works_of(settings: Settings, intent: Intent, sinks: Sequence[Sink], partitio
             address=to_evidence,
             checkpoint_s=settings.checkpoint_s,
             stagger=_stagger(name),
+            meter=StageMeter(around.metrics, "baseline", source_of(tp.topic, tp.partition), time.time),
             clock=time.monotonic,
         )
 
@@ -85,16 +104,18 @@ def works_of(settings: Settings, intent: Intent, sinks: Sequence[Sink], partitio
             broker,
             name=name,
             sources=sources,
-            stage=lambda: Pattern(sources, intent),
+            stage=lambda: Pattern(sources, around.intent),
             state=TP(names.pattern_state, 0),
             address=to_incidents,
             checkpoint_s=settings.checkpoint_s,
             stagger=_stagger(name),
+            meter=StageMeter(around.metrics, "pattern", source_of(tp.topic, tp.partition), time.time),
             clock=time.monotonic,
+            watch=around.watch,
         )
 
     def route(tp: TP, broker: Broker) -> Holding:
-        return RouteHolding(tp, broker, sinks=sinks)
+        return RouteHolding(tp, broker, sinks=around.sinks())
 
     works = {
         "ingest": Work("ingest", inputs, ingest),

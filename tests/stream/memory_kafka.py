@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from faust.types import TP
 
@@ -70,13 +71,15 @@ class _InFlight:
     value: bytes | None
     headers: Sequence[Header]
 
-    def __await__(self) -> Generator[None, None, Sent]:
+    def __await__(self) -> Generator[Any, None, Sent]:
+        return self._arrive().__await__()
+
+    async def _arrive(self) -> Sent:
         return self.broker.deliver(self.tp, self.key, self.value, self.headers)
-        yield  # what makes this a generator, as __await__ must be
 
 
 class MemoryBroker:
-    """Kafka as one worker sees it. Every step is taken whole or not at all, and the worker may die on either side of it."""
+    """Kafka as one worker sees it. A step is taken whole or not at all; the worker may die on either side of it."""
 
     def __init__(self, kafka: MemoryKafka, generation: int, fuse: int | None) -> None:
         self.kafka = kafka

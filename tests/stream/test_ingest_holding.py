@@ -10,11 +10,15 @@ import pytest
 from faust.types import TP
 from hypothesis import example, given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from pipeline.codec import decode
+from pipeline.ingest import Totals
 from pipeline.messages import MINUTE_MS, CohortWindow, Reject, Tick, Windows
+from pipeline.metrics import Metrics
 from pipeline.records import RecordBatch
 from pipeline.stream.agents.ingest import IngestHolding
+from pipeline.stream.meters import IngestMeter
 from pipeline.stream.names import Names
 from pipeline.stream.stamps import Seen, Stamp, stamp_of
 from tests.stream.memory_kafka import CrashError, MemoryBroker, MemoryKafka
@@ -33,6 +37,7 @@ class Counting:
         self._open: Counter[str] = Counter()
         self._minute: int | None = None
         self.boundary: int | None = None
+        self.totals = Totals()
 
     def feed(self, batch: RecordBatch) -> list[Windows | Tick | Reject]:
         out: list[Windows | Tick | Reject] = []
@@ -115,6 +120,7 @@ class Partition:
             windows=PARTITIONS,
             idle_after_s=IDLE_AFTER_S,
             lookback=1_000,
+            meter=IngestMeter(Metrics(CollectorRegistry()), "in/0"),
             clock=lambda: self.now,
         )
         await holding.open(self.kafka.commits.get(INPUT), 0)
@@ -149,7 +155,7 @@ STEPS = st.one_of(
     st.tuples(st.just("assign"), st.integers(0, 25)),
     st.tuples(st.just("assign"), st.just(10_000)),
 )
-"""More of the log is written; some of it is taken; time passes; the partition moves to a worker that dies after n steps."""
+"""More of the log is written; some of it is taken; time passes; a worker that dies after n steps gets the partition."""
 
 
 async def disturbed(minutes: Sequence[int], steps: Sequence[tuple[str, int]]) -> tuple[Partition, Downstream]:

@@ -20,10 +20,12 @@ import msgspec
 from faust.types import TP
 
 from pipeline.codec import encode
+from pipeline.ingest import Totals
 from pipeline.messages import Reject, Tick, Windows
 from pipeline.records import RecordBatch
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.broker import Broker, Record
+from pipeline.stream.meters import IngestMeter
 from pipeline.stream.names import Names, partition_of, source_of
 from pipeline.stream.stamps import Stamp
 from pipeline.stream.transport import Committed
@@ -31,6 +33,8 @@ from pipeline.stream.transport import Committed
 
 class IngestStage(Protocol):
     """The pure stage; see `pipeline.ingest.Ingest`."""
+
+    totals: Totals
 
     @property
     def boundary(self) -> int | None:
@@ -46,8 +50,8 @@ class Mark(msgspec.Struct, frozen=True):
     """What a commit of an input partition says beside its offset.
 
     minute, cuts: the minute in which a cut was made last, and how many were made in it. idle: the partition was said to
-    be idle, and has not spoken since. at: the offset from which records count to the part after that cut. cut: a cut has
-    been decided at this offset and may not have been made yet.
+    be idle, and has not spoken since. at: the offset from which records count to the part after that cut. cut: a cut
+    has been decided at this offset and may not have been made yet.
     """
 
     minute: int = 0
@@ -78,6 +82,7 @@ class IngestHolding(Holding):
         windows: int,
         idle_after_s: float,
         lookback: int,
+        meter: IngestMeter,
         clock: Callable[[], float],
     ) -> None:
         super().__init__(tp, broker)
@@ -87,6 +92,7 @@ class IngestHolding(Holding):
         self._windows = windows
         self._idle_after_s = idle_after_s
         self._lookback = lookback
+        self._meter = meter
         self._clock = clock
         self._mark = Mark()
         self._committed: Committed | None = None
@@ -140,7 +146,11 @@ class IngestHolding(Holding):
 
     async def _feed(self, records: Sequence[Record], end: int) -> None:
         if records:
-            await self._emit(self._stage.feed(self._batch(records)))
+            began, unknown_before = self._clock(), self._stage.totals.unknown_fields
+            said = self._stage.feed(self._batch(records))
+            unknown = self._stage.totals.unknown_fields - unknown_before
+            self._meter.fed(len(records), unknown, self._clock() - began)
+            await self._emit(said)
         self.position = end
         boundary = self._stage.boundary
         self._boundary = end if boundary is None else boundary
@@ -155,11 +165,13 @@ class IngestHolding(Holding):
         )
 
     async def _emit(self, messages: Sequence[Windows | Tick | Reject]) -> None:
+        messages = [
+            message for message in messages if isinstance(message, Reject) or not self._was_said(message.minute)
+        ]
+        self._meter.said(messages)
         for message in messages:
             if isinstance(message, Reject):
                 await self._outbox.send(self._names.rejects, None, self._source.encode(), encode(message))
-                continue
-            if self._said is not None and message.minute <= self._said:
                 continue
             stamp = self._next_stamp(message.minute)
             if isinstance(message, Windows):
@@ -170,6 +182,9 @@ class IngestHolding(Holding):
                 await self._outbox.send(self._names.windows, partition, message.operator.encode(), body, header)
             else:
                 await self._tell_all(message, stamp)
+
+    def _was_said(self, minute: int) -> bool:
+        return self._said is not None and minute <= self._said
 
     async def _tell_all(self, tick: Tick, stamp: Stamp) -> None:
         key, body, header = self._source.encode(), encode(tick), [stamp.header(self._source)]

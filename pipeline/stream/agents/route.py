@@ -21,11 +21,18 @@ from pipeline.stream.transport import Committed
 class Sink(Protocol):
     """Takes incidents to somewhere; see `pipeline.sinks`. It tries again by itself, and a repeat does no harm there."""
 
+    async def restore(self, incidents: Sequence[Incident]) -> None: ...
+
     async def send(self, incident: Incident) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class RouteHolding(Holding):
-    """One partition of the incidents topic."""
+    """One partition of the incidents topic.
+
+    sinks: its own. They are closed with it, so that nobody goes on refreshing what another worker tells of now.
+    """
 
     def __init__(self, tp: TP, broker: Broker, *, sinks: Sequence[Sink]) -> None:
         super().__init__(tp, broker)
@@ -36,6 +43,14 @@ class RouteHolding(Holding):
     async def _open(self, committed: Committed | None, beginning: int) -> None:
         self.position = committed.offset if committed is not None else beginning
         self._committed = self.position
+        newest: dict[str, Incident] = {}
+        async for records in self._broker.read(self.tp, beginning, self.position):
+            for record in records:
+                if record.value is not None:
+                    incident = self._decode(record)
+                    newest[incident.incident_id] = incident
+        for sink in self._sinks:
+            await sink.restore(list(newest.values()))
 
     async def _take(self, records: Sequence[Record], end: int) -> None:
         for record in records:
@@ -65,6 +80,8 @@ class RouteHolding(Holding):
 
     async def _close(self) -> None:
         await self._commit()
+        for sink in self._sinks:
+            await sink.close()
 
     async def _commit(self) -> None:
         if self.position != self._committed:

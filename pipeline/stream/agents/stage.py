@@ -16,6 +16,7 @@ from pipeline.codec import Message, decode, encode
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.broker import Broker, Record
 from pipeline.stream.checkpoints import VERSION, Checkpoints, LostStateError, Snapshot
+from pipeline.stream.meters import StageMeter
 from pipeline.stream.names import source_of
 from pipeline.stream.stamps import Seen, Stamp, stamp_of
 from pipeline.stream.transport import Committed
@@ -54,6 +55,7 @@ class StageHolding(Holding):
         checkpoint_s: seconds between checkpoints.
         stagger: part of that time by which this one's checkpoints are shifted, 0 to 1.
         clock: seconds, monotonic.
+        watch: shown every message that is taken.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class StageHolding(Holding):
         address: Callable[[Any], Address],
         checkpoint_s: float,
         stagger: float,
+        meter: StageMeter,
         clock: Callable[[], float],
+        watch: Callable[[Message], None] | None = None,
     ) -> None:
         super().__init__(tp, broker)
         self._name = name
@@ -77,7 +81,9 @@ class StageHolding(Holding):
         self._address = address
         self._checkpoint_s = checkpoint_s
         self._stagger = stagger
+        self._meter = meter
         self._clock = clock
+        self._watch = watch
         self._checkpoints = Checkpoints(broker, self._outbox, name, state)
         self._seen = Seen()
         self._written = 0
@@ -87,7 +93,8 @@ class StageHolding(Holding):
     async def _open(self, committed: Committed | None, beginning: int) -> None:
         self.position = self._written = beginning
         if committed is not None:
-            snapshot = await self._checkpoints.load(committed)
+            snapshot, size = await self._checkpoints.load(committed)
+            self._meter.kept(size)
             if snapshot.sources != self._sources:
                 raise LostStateError(_changed(self._name, snapshot.sources, self._sources))
             self._stage.restore(snapshot.state)
@@ -100,11 +107,19 @@ class StageHolding(Holding):
             if origin is None:
                 raise self._foreign(record, "it has no stamp")
             if self._seen.is_new(*origin):
-                for number, message in enumerate(self._stage.feed(self._decode(record))):
-                    topic, partition, key = self._address(message)
-                    header = [Stamp(record.offset, 0, number).header(self._name)]
-                    await self._outbox.send(topic, partition, key, encode(message), header)
+                await self._feed(self._decode(record), record.offset)
         self.position = end
+
+    async def _feed(self, message: Message, offset: int) -> None:
+        began = self._clock()
+        said = self._stage.feed(message)
+        self._meter.fed(self._clock() - began, offset + 1 - self._written)
+        if self._watch is not None:
+            self._watch(message)
+        for number, answer in enumerate(said):
+            topic, partition, key = self._address(answer)
+            header = [Stamp(offset, 0, number).header(self._name)]
+            await self._outbox.send(topic, partition, key, encode(answer), header)
 
     def _decode(self, record: Record) -> Message:
         try:
@@ -127,7 +142,7 @@ class StageHolding(Holding):
     async def _checkpoint(self) -> None:
         if self.position != self._written:
             snapshot = Snapshot(VERSION, self.position, self._sources, self._seen.snapshot(), self._stage.snapshot())
-            await self._checkpoints.write(snapshot, self.tp)
+            self._meter.kept(await self._checkpoints.write(snapshot, self.tp))
             self._written = self.position
 
     async def _close(self) -> None:

@@ -1,0 +1,103 @@
+"""A worker with all that belongs to it: page, health and metrics, sinks. What `seamwatch worker` and the demo run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from pipeline.codec import Message
+from pipeline.detect.evidence import Evidence
+from pipeline.intent import Intent
+from pipeline.metrics import Metrics
+from pipeline.sinks import AlertmanagerSink, MeterSink, Sink
+from pipeline.stream.health import Health
+from pipeline.stream.settings import Address, Settings
+from pipeline.stream.worker import Worker
+from pipeline.stream.works import Surroundings
+from pipeline.web import Board, application
+
+_GRACE_S: Final = 1.0
+"""For open pages to be let go of at the end."""
+
+
+class PageError(Exception):
+    """The page cannot be served where it should be."""
+
+
+class Service:
+    """One worker process.
+
+    Args:
+        say: takes a line for a person.
+        sinks: further ones, shared by all partitions.
+
+    Attributes:
+        board: what the page shows.
+        page: where the page is, once it is served.
+    """
+
+    def __init__(
+        self, settings: Settings, intent: Intent, say: Callable[[str], None], sinks: Sequence[Sink] = ()
+    ) -> None:
+        self.board = Board()
+        self.page: Address | None = None
+        self._settings = settings
+        self._registry = CollectorRegistry()
+        self._metrics = Metrics(self._registry)
+        self._metrics.build_info.set(1, version("seamwatch"))
+        self._metrics.budget.set(intent.false_pages_per_week)
+        self._shared: tuple[Sink, ...] = (MeterSink(self._metrics), self.board, *sinks)
+        self._worker = Worker(settings, Surroundings(intent, self._metrics, self._sinks, self._watch), say)
+
+    @property
+    def health(self) -> Health:
+        return self._worker.health
+
+    def end(self) -> None:
+        """Ask for an end in order."""
+        self._worker.end()
+
+    def end_on_signals(self) -> None:
+        """End in order on SIGTERM and SIGINT."""
+        self._worker.end_on_signals()
+
+    async def run(self) -> int:
+        """Serve and work until asked to end; the exit status. Raises PageError when the page has no place."""
+        async with AsyncExitStack() as stack:
+            if self._settings.web is not None:
+                await self._serve(self._settings.web, stack)
+            return await self._worker.run()
+
+    async def _serve(self, at: Address, stack: AsyncExitStack) -> None:
+        runner = web.AppRunner(application(self.board, self._registry, self.health), access_log=None)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        site = web.TCPSite(runner, at.host, at.port, shutdown_timeout=_GRACE_S)
+        try:
+            await site.start()
+        except OSError as error:
+            msg = f"the page cannot be served at {at}: {error.strerror}; choose another place: --web HOST:PORT, or off"
+            raise PageError(msg) from error
+        host, port = runner.addresses[0][:2]
+        self.page = Address(host, port)
+
+    def _sinks(self) -> Sequence[Sink]:
+        """Those of one partition of the incidents topic."""
+        if self._settings.alertmanager is None:
+            return self._shared
+        page = f"http://{self.page}" if self.page is not None else None
+        alerts = AlertmanagerSink(self._settings.alertmanager, metrics=self._metrics, now=time.time, page=page)
+        return (*self._shared, alerts)
+
+    def _watch(self, message: Message) -> None:
+        if isinstance(message, Evidence):
+            self.board.evidence(message)
+            self._metrics.cohorts.set(len(message.cohorts))
+            for operator, feed in message.feeds.items():
+                self._metrics.feed(operator, feed.state)

@@ -1,0 +1,52 @@
+"""What the work on partitions adds to the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipeline.messages import Reject, Tick, Windows
+from pipeline.metrics import Metrics
+
+
+class IngestMeter:
+    """Of one input partition. What is only recalled after a start is not counted."""
+
+    def __init__(self, metrics: Metrics, source: str) -> None:
+        self._metrics = metrics
+        self._source = source
+
+    def fed(self, records: int, unknown_fields: int, seconds: float) -> None:
+        self._metrics.records_read.add(records, self._source)
+        self._metrics.unknown_fields.add(unknown_fields)
+        self._metrics.stage_seconds.add(seconds, "ingest")
+
+    def said(self, messages: Sequence[Windows | Tick | Reject]) -> None:
+        metrics = self._metrics
+        for message in messages:
+            if isinstance(message, Reject):
+                metrics.records_rejected.add(1, message.reason)
+            elif isinstance(message, Windows):
+                metrics.windows_emitted.add(len(message.cohorts), self._source)
+                metrics.records_accepted.add(sum(cohort.records for cohort in message.cohorts), self._source)
+                metrics.records_duplicate.add(sum(cohort.duplicates for cohort in message.cohorts), self._source)
+                metrics.arrival_clock.set(message.minute / 1000, self._source)
+
+
+class StageMeter:
+    """Of one partition of baseline or pattern. `now`: seconds since the epoch."""
+
+    def __init__(self, metrics: Metrics, stage: str, source: str, now: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._stage = stage
+        self._source = source
+        self._now = now
+
+    def fed(self, seconds: float, behind: int) -> None:
+        self._metrics.stage_seconds.add(seconds, self._stage)
+        self._metrics.checkpoint_behind.set(behind, self._source)
+
+    def kept(self, size: int) -> None:
+        """A checkpoint was written or read back."""
+        self._metrics.checkpoint_at.set(self._now(), self._source)
+        self._metrics.checkpoint_bytes.set(size, self._source)
+        self._metrics.checkpoint_behind.set(0, self._source)
