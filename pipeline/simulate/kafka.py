@@ -14,7 +14,6 @@ _SETTINGS: Final = {
     # What is acknowledged is on disk, and once: a simulation whose records may be missing proves nothing.
     "enable.idempotence": True,
     "linger.ms": 20,
-    "compression.type": "zstd",
     # Devices stay on their partitions, whoever else writes to the topic: what Java clients and Faust choose.
     "partitioner": "murmur2_random",
     "message.timeout.ms": 60_000,
