@@ -136,6 +136,10 @@ class Gauge(Series):
         if self._admit(values):
             self._values[values] = value
 
+    def shift(self, by: float, *values: str) -> None:
+        """Add to what is so, where several have a part in it."""
+        self.set(self._values.get(values, 0.0) + by, *values)
+
     def drop(self, *values: str) -> None:
         """Export these label values no longer, such as those of a partition that another worker has now."""
         self._values.pop(values, None)

@@ -13,6 +13,7 @@ ACTIVE: Final = frozenset({"firing", "recovering"})
 """Recovering is not over: an alert that ended here and began again would page twice for one incident."""
 TOLD: Final = frozenset({"page", "ticket"})
 """Severities that are anybody's business; `log` is for the page and the log."""
+GRAVITY: Final = ("page", "ticket", "log")
 
 
 def is_active(incident: Incident) -> bool:

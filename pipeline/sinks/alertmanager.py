@@ -4,7 +4,11 @@
     resolved, suppressed    the alert's end is now; that, too, is repeated for `hold_s`, as Prometheus does it: an
                             Alertmanager whose clock is behind ours takes "ended now" for "ends soon"
     forming, severity log   nothing
-    other scope, severity   other labels are another alert: the old one ends, the new one begins
+    another scope           other labels are another alert: the old one ends, the new one begins
+    another severity        the same when it rises; it never falls while the alert lasts
+    other services          nothing: the label says what was touched when the alert began
+
+The last two because a firing incident is judged again and again, and what goes to and fro would page every time.
 
 While Alertmanager is down the newest state of every incident waits here. What it refuses (4xx) is logged and counted,
 and tried again a few times at the pace of refreshes, because a proxy that is being set up refuses as well.
@@ -23,7 +27,7 @@ import aiohttp
 
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
-from pipeline.sinks.alert import annotations_of, instant, is_active, labels_of
+from pipeline.sinks.alert import ACTIVE, GRAVITY, TOLD, annotations_of, instant, is_active, labels_of
 
 NAME: Final = "alertmanager"
 _LOG: Final = logging.getLogger(__name__)
@@ -113,6 +117,8 @@ class AlertmanagerSink:
         self._alerts: dict[Key, _Alert] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._counted = 0
+        """What this one has added to the gauge of pending incidents; other partitions have sinks of their own."""
 
     async def restore(self, incidents: Sequence[Incident]) -> None:
         """Go on refreshing what fires. What was over before ends by itself, if nobody has said so."""
@@ -121,7 +127,9 @@ class AlertmanagerSink:
                 await self.send(incident)
 
     async def send(self, incident: Incident) -> None:
-        wanted = labels_of(incident) if is_active(incident) else None
+        wanted = None
+        if incident.state in ACTIVE and (severity := self._severity(incident)) in TOLD:
+            wanted = labels_of(incident) | {"severity": severity}
         key = _key(wanted) if wanted is not None else None
         for other, alert in self._alerts.items():
             if alert.incident_id == incident.incident_id and alert.ends is None and other != key:
@@ -146,7 +154,19 @@ class AlertmanagerSink:
             async with asyncio.timeout(_LAST_TRY_S), self._session() as session:
                 await self._deliver_due(session, only_changes=True)
         except (TimeoutError, _UnavailableError):
-            _LOG.warning("ended with %d alerts that Alertmanager does not have", self._pending())
+            _LOG.warning("ended with %d incidents that Alertmanager does not know the newest of", self._pending())
+        # Whoever takes over counts them.
+        self._metrics.sink_pending.shift(-self._counted, NAME)
+        self._counted = 0
+
+    def _severity(self, incident: Incident) -> str:
+        """The gravest of the record's and that of the incident's alert."""
+        lasting = [
+            alert.labels["severity"]
+            for alert in self._alerts.values()
+            if alert.incident_id == incident.incident_id and alert.ends is None
+        ]
+        return min([*lasting, incident.severity], key=GRAVITY.index)
 
     # -- delivery ----------------------------------------------------------------------------------------------------
 
@@ -269,8 +289,11 @@ class AlertmanagerSink:
         return len({alert.incident_id for alert in self._alerts.values() if alert.pending})
 
     def _count(self) -> None:
-        self._metrics.sink_pending.set(self._pending(), NAME)
+        pending = self._pending()
+        self._metrics.sink_pending.shift(pending - self._counted, NAME)
+        self._counted = pending
 
 
 def _key(labels: dict[str, str]) -> Key:
-    return tuple(labels.items())
+    """What is another alert when it changes."""
+    return tuple((name, value) for name, value in labels.items() if name != "service")

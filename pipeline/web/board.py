@@ -47,6 +47,12 @@ class Course:
     def newest(self) -> Incident:
         return self.changes[-1]
 
+    @property
+    def turns(self) -> list[Incident]:
+        """The changes that brought another state."""
+        before = [None, *(change.state for change in self.changes)]
+        return [change for change, state in zip(self.changes, before, strict=False) if change.state != state]
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

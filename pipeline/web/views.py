@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.detect.evidence import FeedHealth
-from pipeline.messages import Incident
+from pipeline.messages import MINUTE_MS, Incident
 from pipeline.observation import DIMENSIONS
 from pipeline.web import wording
 from pipeline.web.board import SIGNALS, Board, CohortView, Course, Reading
@@ -16,16 +16,18 @@ ORDER: Final = ("firing", "recovering", "forming", "suppressed")
 MOST_RESOLVED: Final = 20
 MOST_ROWS: Final = 200
 """Cohorts on one page; the API has them all."""
-DAMPING: Final = {"latency": 20.0, "delay": 20.0}
-"""Units of "as expected" that are mixed in before a cell is coloured, so that three devices do not glow."""
-DAMPING_HITS: Final = 4.0
 LEVELS: Final = (0.05, 0.12, 0.25, 0.6)
 """Size of the log ratio from which a cell has colour 1, 2, 3, 4."""
+SURE: Final = 3.0
+"""Standard errors below which a cell has none: most of a quiet fleet would glow otherwise. No verdict hangs on it."""
+SILENT_MS: Final = 5 * MINUTE_MS
+UNIT_SPREAD: Final = 0.5
+"""Standard deviation of one device-minute of latency or delay on the log scale, about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """text: what was observed. beside: what was expected. level: 0 calm to 4 loud. up: more than expected."""
+    """text: what was observed. beside: what was expected, where that matters. level: 0 calm to 4. up: more of it."""
 
     text: str = ""
     beside: str = ""
@@ -36,7 +38,8 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class CohortRow:
     names: tuple[str, ...]
-    since_report: str
+    silent_since: str
+    """How long it has not reported; empty while it does."""
     aside: bool
     cells: tuple[Cell, ...]
     loudest: float
@@ -63,7 +66,7 @@ class Overview:
 
     headline: str
     mood: str
-    """`firing`, `forming` or `calm`."""
+    """The gravest state of any incident, or `calm`."""
     open: tuple[Course, ...]
     resolved: tuple[Course, ...]
     cohorts: CohortTable
@@ -76,14 +79,9 @@ def overview(board: Board) -> Overview:
     opened = [course for course in courses if course.newest.state != "resolved"]
     opened.sort(key=lambda course: (_rank(course.newest.state), -course.newest.at))
     resolved = [course for course in courses if course.newest.state == "resolved"]
-    mood = "calm"
-    if any(course.newest.state == "firing" for course in opened):
-        mood = "firing"
-    elif opened:
-        mood = "forming"
     return Overview(
         headline=_headline(opened),
-        mood=mood,
+        mood=opened[0].newest.state if opened else "calm",
         open=tuple(opened),
         resolved=tuple(resolved[:MOST_RESOLVED]),
         cohorts=cohort_table(board.cohorts(), board.clock),
@@ -114,37 +112,44 @@ def _rank(state: str) -> int:
 
 
 def _headline(opened: list[Course]) -> str:
+    """`2 incidents firing, 1 forming`."""
     counts = {state: sum(course.newest.state == state for course in opened) for state in ORDER}
     said = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
-    return ", ".join(said) if said else "Nothing deviates"
+    if not said:
+        return "Nothing deviates"
+    number, _, rest = ", ".join(said).partition(" ")
+    return f"{number} {'incident' if number == '1' else 'incidents'} {rest}"
 
 
 def _row(view: CohortView, clock: int | None) -> CohortRow:
-    cells = []
-    loudest = 0.0
-    for signal in SIGNALS:
-        reading = view.readings.get(signal)
-        if reading is None:
-            cells.append(Cell())
-            continue
-        loud = _loudness(signal, reading)
-        loudest = max(loudest, abs(loud))
-        level = sum(abs(loud) >= bound for bound in LEVELS)
-        if reading.observed is None or reading.expected is None:
-            cells.append(Cell(wording.change(reading.ratio), "", level, loud > 0))
-        else:
-            beside = f"of {wording.percent(reading.expected)}"
-            cells.append(Cell(wording.percent(reading.observed), beside, level, loud > 0))
-    since = wording.duration((clock or view.minute) - view.minute)
-    return CohortRow(tuple(view.cohort), since, view.aside, tuple(cells), loudest)
+    readings = [view.readings.get(signal) for signal in SIGNALS]
+    silent_ms = (clock or view.minute) - view.minute
+    return CohortRow(
+        names=tuple(view.cohort),
+        silent_since=wording.duration(silent_ms) if silent_ms >= SILENT_MS else "",
+        aside=view.aside,
+        cells=tuple(Cell() if reading is None else _cell(reading) for reading in readings),
+        loudest=max((abs(_deviation(reading)) for reading in readings if reading is not None), default=0.0),
+    )
 
 
-def _loudness(signal: str, reading: Reading) -> float:
-    """Log ratio, pulled towards nothing where little is known."""
+def _cell(reading: Reading) -> Cell:
+    deviation = _deviation(reading)
+    level = sum(abs(deviation) >= bound for bound in LEVELS)
     if reading.observed is None or reading.expected is None:
-        return math.log(reading.ratio) * reading.n / (reading.n + DAMPING[signal])
-    hits, expected = reading.observed * reading.n, reading.expected * reading.n
-    return math.log((hits + DAMPING_HITS) / (expected + DAMPING_HITS))
+        return Cell(wording.change(reading.ratio), "", level, deviation > 0)
+    beside = f"of {wording.percent(reading.expected)}" if level else ""
+    return Cell(wording.percent(reading.observed), beside, level, deviation > 0)
+
+
+def _deviation(reading: Reading) -> float:
+    """Log ratio where it is about surely not chance, else 0."""
+    if reading.observed is None or reading.expected is None:
+        size, errors = math.log(reading.ratio), math.log(reading.ratio) * math.sqrt(reading.n) / UNIT_SPREAD
+    else:
+        hits, expected = reading.observed * reading.n, reading.expected * reading.n
+        size, errors = math.log((hits + 1.0) / (expected + 1.0)), (hits - expected) / math.sqrt(max(expected, 1.0))
+    return size if abs(errors) >= SURE else 0.0
 
 
 def scope_of(incident: Incident) -> list[tuple[str, str]]:

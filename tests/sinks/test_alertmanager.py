@@ -165,6 +165,23 @@ async def test_an_incident_that_grows_to_another_scope_ends_the_alert_of_the_old
     )
 
 
+async def test_severity_and_services_that_go_to_and_fro_page_once_and_a_severity_that_rises_pages_again(
+    server: HttpProgram, pager: Pager, metrics: Metrics, new_sink: MakeSink
+) -> None:
+    sink = new_sink(server.url)
+    for at, severity in enumerate(("ticket", "page", "ticket", "page", "log")):
+        await sink.send(incident(severity=severity, at=FIRING.at + at, services=["playback", "licensing"][at % 2 :]))
+        await sends(metrics, 5 * (at + 1))
+    await sink.send(incident(state="resolved", severity="log"))
+
+    async def settled() -> bool:
+        return len(pager.statuses()) >= 4
+
+    await until_async(settled, within=30, what="both alerts and their ends")
+    told = [(one["status"], one["alerts"][0]["labels"]["severity"]) for one in pager.notifications]
+    assert sorted(told) == [("firing", "page"), ("firing", "ticket"), ("resolved", "page"), ("resolved", "ticket")]
+
+
 async def test_nothing_is_told_of_what_only_forms_or_is_only_for_the_log(
     server: HttpProgram, pager: Pager, new_sink: MakeSink
 ) -> None:
@@ -188,6 +205,10 @@ async def test_what_happens_while_alertmanager_is_down_is_delivered_once_it_is_b
         return (metrics.sink_retries.value("alertmanager") or 0) >= 2
 
     await until_async(failed, within=30, what="retries")
+    assert metrics.sink_pending.value("alertmanager") == 2
+    # Another partition's sink has what it says; its word does not replace that of this one.
+    other = new_sink(server.url)
+    await other.send(incident(incident_id="third", state="forming"))
     assert metrics.sink_pending.value("alertmanager") == 2
     server.start()
     await pager.until("firing", "firing")
