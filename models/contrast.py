@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -78,7 +79,7 @@ class Structure:
         members: list[tuple[Hashable, ...]] = list(nested)
         for level in range(depth, 0, -1):
             prefixes = [member[:level] for member in members]
-            codes = np.cumsum([0] + [int(a != b) for a, b in zip(prefixes, prefixes[1:], strict=False)])
+            codes = np.cumsum([0] + [int(a != b) for a, b in pairwise(prefixes)])
             if len(set(prefixes)) != codes[-1] + 1:
                 msg = f"leaves of one group must stand together, but level {level} is scattered"
                 raise ValueError(msg)
@@ -87,7 +88,9 @@ class Structure:
             members = [prefixes[i] for i in nest.starts]
         self.nests: tuple[_Nest, ...] = tuple(nests)
         """Innermost first."""
-        rows, columns, levels = [], [], []
+        rows: list[int] = []
+        columns: list[int] = []
+        levels: list[int] = []
         for level, groups in enumerate(crossed):
             seen: dict[Hashable, int] = {}
             for leaf, group in enumerate(groups):
@@ -110,13 +113,13 @@ class Structure:
         owner = np.repeat(np.arange(self.nodes), np.diff(indptr))
         # Runs of (node, group) among the incidences, level by level: 1_a' A^-1 1_a needs only these.
         self.runs: list[tuple[Ints, Ints, Ints]] = []
-        group = indices
+        at: Ints = indices
         for nest in nests:
-            group = nest.group[group]
-            new = np.concatenate(([True], (owner[1:] != owner[:-1]) | (group[1:] != group[:-1])))
+            at = nest.group[at]
+            new = np.concatenate(([True], (owner[1:] != owner[:-1]) | (at[1:] != at[:-1])))
             starts = np.flatnonzero(new)
-            group, owner = group[starts], owner[starts]
-            self.runs.append((starts, group, _starts(owner)))
+            at, owner = at[starts], owner[starts]
+            self.runs.append((starts, at, _starts(owner)))
         self.node_starts: Ints = indptr[:-1].astype(np.intp)
 
     def solve(self, residual: Floats, sampling: Floats, nested: Floats, crossed: Floats, leaf: Floats) -> Solution:
@@ -194,12 +197,12 @@ def _solve(s: Structure, residual: Floats, sampling: Floats, nested: Floats, cro
     wide = [_Level(x.nest, x.leaf_group, x.below[..., None], x.shrink[..., None], x.keep[..., None]) for x in levels]
     u = _apply_nested(weight[..., None], wide, s.z_dense[:, None, :])
     q = u.shape[2]
-    k = (s.z.T @ u.reshape(s.leaves, -1)).reshape(q, -1, q).transpose(1, 0, 2)
+    k = np.asarray(s.z.T @ u.reshape(s.leaves, -1)).reshape(q, -1, q).transpose(1, 0, 2)
     k = k + (1.0 / crossed[:, s.crossed_level])[:, :, None] * np.eye(q)
     k_inverse = np.linalg.inv(k)
     effects = np.einsum("kqp,kp->kq", k_inverse, np.einsum("ikq,ik->kq", u, r))
     applied = _apply_nested(weight, levels, r) - np.einsum("ikq,kq->ik", u, effects)
-    h = (s.membership @ u.reshape(s.leaves, -1)).reshape(s.nodes, -1, q)
+    h = np.asarray(s.membership @ u.reshape(s.leaves, -1)).reshape(s.nodes, -1, q)
     sums = weight[s.incidence]
     quadratic = np.add.reduceat(sums, s.node_starts, axis=0)
     for level, (starts, group, owners) in zip(levels, s.runs, strict=True):

@@ -1,8 +1,8 @@
-"""Fixed points of a distribution on the log scale, read off a histogram once and kept: what later units are held against.
+"""Fixed points of a distribution on the log scale, read off a histogram once: what later units are held against.
 
-Fixed cut points make everything downstream a count, exact and mergeable; a quantile sketch is neither (P-square does not
-merge, and a moving quantile learns the drift that it should show). They need not be the true quantiles: the share above
-a cut point is measured afterwards, at leisure.
+Fixed cut points make everything downstream a count, exact and mergeable; a quantile sketch is neither (P-square does
+not merge, and a moving quantile learns the drift that it should show). They need not be the true quantiles: the share
+above a cut point is measured afterwards, at leisure.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 SLOTS: Final = 12
-"""Slots of a day, two hours each: fine enough for a daily cycle once interpolated, coarse enough to be learnt in a week."""
+"""Slots of a day, two hours each: fine enough for a cycle once interpolated, coarse enough for a week to teach."""
 
 DAY_MS: Final = 86_400_000
 SLOT_MS: Final = DAY_MS // SLOTS

@@ -39,4 +39,5 @@ def encode(message: Message) -> bytes:
 
 def decode(data: bytes) -> Message:
     """Raises msgspec.ValidationError for anything that is not a message of this version."""
-    return _DECODER.decode(data)
+    message: Message = _DECODER.decode(data)
+    return message

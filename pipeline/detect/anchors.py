@@ -9,7 +9,7 @@ predecessor's anchor, and its own may leave that only as far as the leash.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models import season
 from models.cutpoints import CutPoints
+from models.snapshot import Plain, pack, unpack
 from pipeline.detect.channels import ChannelTable
 from pipeline.detect.evidence import Anchors
 from pipeline.observation import Cohort
@@ -285,6 +286,31 @@ class AnchorBook:
         flat = np.array([0.0 if channel.is_shift else 1.0 for channel in self.table.channels])
         return np.tile(flat, (season.SLOTS, 1))
 
+    def snapshot(self) -> Plain:
+        return {
+            "cohorts": [list(cohort) for cohort in self.cohorts],
+            "cuts": [[row, column, *astuple(cut)] for (row, column), cut in self._cuts.items()],
+            "grids": {name: pack(getattr(self, name).data) for name in _GRIDS},
+            "first_slot": list(self.first_slot),
+            "days": list(self.days),
+            "lender": list(self.lender),
+            "frozen": list(self.frozen),
+            "shapes": {operator: pack(shape) for operator, shape in self.shapes.items()},
+        }
+
+    def restore(self, state: Plain) -> None:
+        """Take up a snapshot; the channel table must hold its operations already."""
+        self.cohorts = [Cohort(*cohort) for cohort in state["cohorts"]]
+        self._rows = {cohort: row for row, cohort in enumerate(self.cohorts)}
+        self._cuts = {(row, column): CutPoints(*cut) for row, column, *cut in state["cuts"]}
+        for name in _GRIDS:
+            getattr(self, name).data = unpack(state["grids"][name])
+        self.first_slot = list(state["first_slot"])
+        self.days = list(state["days"])
+        self.lender = list(state["lender"])
+        self.frozen = list(state["frozen"])
+        self.shapes = {operator: unpack(shape) for operator, shape in state["shapes"].items()}
+
     def message(self, source: str, minute: int, rows: list[int]) -> Anchors:
         """The anchors of some rows, for whoever judges by them."""
         pick = np.array(rows, dtype=np.intp)
@@ -314,6 +340,12 @@ class AnchorBook:
             shapes={operator: self.shapes[operator].copy() for operator in operators},
             frozen=np.array([self.frozen[row] for row in rows], dtype=np.bool_),
         )
+
+
+_GRIDS: Final = (
+    "low", "high", "middle", "tail_bin", "has_cut", "level", "mass", "spread",
+    "_borrowed", "_slot_n", "_slot_x", "_past_n", "_past_x",
+)  # fmt: skip
 
 
 def _group_sum(values: Floats, group: NDArray[np.intp], count: int) -> Floats:

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models import season
 from models.cutpoints import CutPoints
+from models.snapshot import Plain, expect_version, pack, unpack
 from pipeline.detect.anchors import AnchorBook, AnchorPolicy
 from pipeline.detect.channels import COHORT_RATES, OPERATION_SIGNALS, ChannelTable
 from pipeline.detect.evidence import Anchors, Evidence, FeedHealth
@@ -26,6 +28,8 @@ from pipeline.observation import Cohort
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
+VERSION: Final = 1
+"""Of the snapshot."""
 CUT_UNITS: Final = 200
 """Units in a histogram before cut points are read off it, looked at every two hours."""
 CUT_UNITS_AFTER_A_DAY: Final = 20
@@ -92,6 +96,41 @@ class Baseline:
         self._closed = upto
         out.append(Tick(self.name, upto))
         return out
+
+    def snapshot(self) -> Plain:
+        """All that this stage knows, as plain data."""
+        return {
+            "version": VERSION,
+            "watermark": self._watermark.snapshot(),
+            "pending": [[minute, msgspec.to_builtins(windows)] for minute, windows in sorted(self._pending.items())],
+            "closed": self._closed,
+            "operations": self._table.snapshot(),
+            "book": self._book.snapshot(),
+            "histograms": [[row, column, pack(held)] for (row, column), held in self._histograms.items()],
+            "volumes": [profile.snapshot() for profile in self._volumes],
+            "gates": {operator: gate.snapshot() for operator, gate in self._gates.items()},
+            "slot": self._slot,
+        }
+
+    def restore(self, state: Plain) -> None:
+        """Become what a snapshot was taken of.
+
+        Raises:
+            SnapshotError: it is of another version.
+        """
+        expect_version(state, "a baseline stage", VERSION)
+        self._watermark.restore(state["watermark"])
+        self._pending = defaultdict(list)
+        for minute, windows in state["pending"]:
+            self._pending[minute] = msgspec.convert(windows, list[Windows])
+        self._closed = state["closed"]
+        self._table = ChannelTable(tuple(state["operations"]))
+        self._book = AnchorBook(self._table, self._book.policy)
+        self._book.restore(state["book"])
+        self._histograms = {(row, column): unpack(held) for row, column, held in state["histograms"]}
+        self._volumes = [VolumeProfile.of(profile) for profile in state["volumes"]]
+        self._gates = {operator: FeedGate.of(gate) for operator, gate in state["gates"].items()}
+        self._slot = state["slot"]
 
     def _close(self, minute: int, windows: list[Windows]) -> list[Evidence | Anchors]:
         out: list[Evidence | Anchors] = []

@@ -54,6 +54,10 @@ class ChannelTable:
     def __len__(self) -> int:
         return len(self.channels)
 
+    def snapshot(self) -> list[str]:
+        """The operations in order: everything else follows from them."""
+        return list(self.operations)
+
     def admit(self, operation: str) -> int:
         """First column of the operation, made when it is new; a full table answers with the overflow's."""
         column = self.operations.get(operation)

@@ -30,8 +30,8 @@ class FeedHealth(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
     """One minute of the cohorts that reported in it. Arrays are [cohorts, channels] or [cohorts].
 
-    For a share: `n` units, `x` those that hit, `expected` what the anchor would have. For a shift: `n` units, `x` the sum
-    of log value less the cohort's reference point, `expected` the anchor's. Units are device-minutes; where a unit
+    For a share: `n` units, `x` those that hit, `expected` what the anchor would have. For a shift: `n` units, `x` the
+    sum of log value less the cohort's reference point, `expected` the anchor's. Units are device-minutes; where a unit
     aggregates many attempts, n and x are scaled to what it proves (Kish's effective sample size).
     """
 

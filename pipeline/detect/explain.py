@@ -28,7 +28,7 @@ RAMP_ODDS_NATS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class SpanSums:
-    """What was counted and expected over a span, [entries, leaves, columns], oldest first, with the grain of entries."""
+    """What was counted and expected over a span, [entries, leaves, columns], oldest first; `grain_ms` an entry."""
 
     n: Floats
     x: Floats
@@ -132,17 +132,15 @@ class Explainer:
         """Observed and expected in the units of the wire: ms for latency, a share otherwise."""
         one = verdict.judged[channel]
         columns = list(one.columns)
-        cells = np.ix_(range(len(sums.n)), members, columns)
-        n = sums.n[cells].sum(axis=0)
-        x, expected = sums.x[cells].sum(axis=0), sums.expected[cells].sum(axis=0)
+        n, x, expected = (part[:, members][:, :, columns].sum(axis=0) for part in (sums.n, sums.x, sums.expected))
         total = max(float(n.sum()), 1e-12)
         if one.channel.signal in COHORT_RATES or one.channel.signal not in ("latency", "tail", "delay"):
             return float(x.sum()) / total, float(expected.sum()) / total
         rows = self._rows[members]
-        base = np.log(np.maximum(self._references.base_ms[np.ix_(rows, columns)], 1e-3))
+        base = np.log(np.maximum(self._references.base_ms[rows][:, columns], 1e-3))
         base_ms = float(np.exp(np.sum(n * base) / total))
         if one.channel.signal == "tail":
-            scale = float(np.sum(n * self._references.tail_scale[np.ix_(rows, columns)]) / total)
+            scale = float(np.sum(n * self._references.tail_scale[rows][:, columns]) / total)
             beyond = np.log(max(float(x.sum()), 1e-9) / max(float(expected.sum()), 1e-9))
             return base_ms * float(np.exp(scale * beyond)), base_ms
         return base_ms * float(np.exp((x - expected).sum() / total)), base_ms

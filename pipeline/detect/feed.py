@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from river import stats
+
 from models.season import SLOTS, slot_of
+from models.snapshot import Plain
 from pipeline.detect.evidence import FeedHealth
 from pipeline.messages import MINUTE_MS
 
@@ -30,7 +33,7 @@ GAPS_AFTER_MS: Final = 24 * 3_600_000
 class VolumeProfile:
     """Records a minute by slot of the day; each day's mean of a slot moves it by `LEARNING_RATE`."""
 
-    by_slot: list[float | None] = field(default_factory=lambda: [None] * SLOTS)
+    by_slot: list[stats.EWMean | None] = field(default_factory=lambda: [None] * SLOTS)
     slot: int = -1
     records: int = 0
     minutes: int = 0
@@ -39,20 +42,34 @@ class VolumeProfile:
         """Records a minute, None while nothing is known of any slot; an unknown slot is read off its neighbour."""
         slot = slot_of(minute)
         for back in range(SLOTS):
-            value = self.by_slot[(slot - back) % SLOTS]
-            if value is not None:
-                return value if back <= 1 else None
+            mean = self.by_slot[(slot - back) % SLOTS]
+            if mean is not None:
+                return float(mean.get()) if back <= 1 else None
         return None
 
     def learn(self, minute: int, records: int) -> None:
         slot = slot_of(minute)
         if slot != self.slot:
             if self.slot >= 0 and self.minutes:
-                mean, old = self.records / self.minutes, self.by_slot[self.slot]
-                self.by_slot[self.slot] = mean if old is None else old + LEARNING_RATE * (mean - old)
+                mean = self.by_slot[self.slot] = self.by_slot[self.slot] or stats.EWMean(LEARNING_RATE)
+                mean.update(self.records / self.minutes)
             self.slot, self.records, self.minutes = slot, 0, 0
         self.records += records
         self.minutes += 1
+
+    def snapshot(self) -> Plain:
+        means = [None if mean is None else float(mean.get()) for mean in self.by_slot]
+        return {"means": means, "slot": self.slot, "records": self.records, "minutes": self.minutes}
+
+    @classmethod
+    def of(cls, state: Plain) -> VolumeProfile:
+        """The profile that a snapshot was taken of."""
+        profile = cls(slot=state["slot"], records=state["records"], minutes=state["minutes"])
+        for slot, value in enumerate(state["means"]):
+            if value is not None:
+                mean = profile.by_slot[slot] = stats.EWMean(LEARNING_RATE)
+                mean.update(value)  # the first value is the mean
+        return profile
 
     def is_backfill(self, minute: int, records: int) -> bool:
         expected = self.expected(minute)
@@ -97,3 +114,18 @@ class FeedGate:
         if self.state == "ok":
             self.profile.learn(minute, records)
         return FeedHealth(self.state, self.since, records, round(expected or 0.0, 3))
+
+    def snapshot(self) -> Plain:
+        return {
+            "profile": self.profile.snapshot(),
+            "state": self.state,
+            "since": self.since,
+            "low_minutes": self.low_minutes,
+            "last_minute": self.last_minute,
+            "recovered_at": self.recovered_at,
+        }
+
+    @classmethod
+    def of(cls, state: Plain) -> FeedGate:
+        """The gate that a snapshot was taken of."""
+        return cls(**{**state, "profile": VolumeProfile.of(state["profile"])})

@@ -49,6 +49,7 @@ class FeedWatch:
             evidence=0.0,
             summary=(
                 f"{wording.name(scope)}: its telemetry is silent since {wording.instant(feed.since)} "
-                f"({feed.records} records a minute instead of {feed.expected:.0f}); nothing is judged by it until it is back."
+                f"({feed.records} records a minute instead of {feed.expected:.0f}); "
+                "nothing is judged by it until it is back."
             ),
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.season import DAY_MS, SLOT_MS
+from models.snapshot import Plain, pack, unpack
 
 Floats: TypeAlias = NDArray[np.float64]
 Counts: TypeAlias = NDArray[np.float32]
@@ -77,6 +78,12 @@ class Ring:
         self._n[entry % self.size] = n
         self._x[entry % self.size] = x
         self.entry = entry
+
+    def snapshot(self) -> Plain:
+        return {"entry": self.entry, "n": pack(self._n), "x": pack(self._x)}
+
+    def restore(self, state: Plain) -> None:
+        self.entry, self._n, self._x = state["entry"], unpack(state["n"]), unpack(state["x"])
 
     def last(self, length: int) -> tuple[Counts, Counts, NDArray[np.int64]]:
         """n, x [length, rows, columns] and the entries' indices, oldest first."""

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from models.snapshot import Plain
 from pipeline.detect.channels import SHIFTS
 from pipeline.detect.lattice import LEVELS
 
@@ -62,13 +63,25 @@ class Moods:
     def __init__(self) -> None:
         self.measured: dict[tuple[str, str], tuple[Floats, int]] = {}
 
+    def snapshot(self) -> Plain:
+        return {
+            f"{kind}/{span}": [variance.tolist(), blocks] for (kind, span), (variance, blocks) in self.measured.items()
+        }
+
+    def restore(self, state: Plain) -> None:
+        self.measured = {}
+        for key, (variance, blocks) in state.items():
+            kind, span = key.split("/")
+            self.measured[kind, span] = (np.array(variance), blocks)
+
     def _base(self, kind: str, span: str) -> Floats:
         prior = _PRIOR if kind in SHIFTS else _PRIOR * RATE_FACTOR**2
         found = self.measured.get((kind, span))
         if found is None:
-            return np.maximum(prior, _FLOORS)
+            return np.asarray(np.maximum(prior, _FLOORS))
         variance, blocks = found
-        return np.maximum((blocks * variance + PRIOR_BLOCKS * prior) / (blocks + PRIOR_BLOCKS), _FLOORS)
+        blended = (blocks * variance + PRIOR_BLOCKS * prior) / (blocks + PRIOR_BLOCKS)
+        return np.asarray(np.maximum(blended, _FLOORS))
 
     def day(self, kind: str) -> Floats:
         """[levels] variance of a day's mood, as measured."""
@@ -87,7 +100,7 @@ class Moods:
     def _variance(self, kind: str, span: str) -> Floats:
         day = self.day(kind)
         if span in PERSISTENCE:
-            return np.maximum(day / PERSISTENCE[span], _FLOORS)
+            return np.asarray(np.maximum(day / PERSISTENCE[span], _FLOORS))
         if span == "1d":
             return np.where(_SHOCKED, SHOCK_DAY, 1.0) * day
         four = np.maximum(self._base(kind, "4h"), day)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.season import SLOT_MS, SLOTS
+from models.snapshot import Plain, expect_version, pack, unpack
+from pipeline import codec
 from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.detect.explain import Explainer, SpanSums
 from pipeline.detect.feedwatch import FeedWatch
@@ -24,7 +26,11 @@ from pipeline.intent import Intent
 from pipeline.messages import MINUTE_MS, Incident, Tick
 
 Floats: TypeAlias = NDArray[np.float64]
+Latest: TypeAlias = dict[str, tuple[Verdict, SpanSums]]
 
+VERSION: Final = 1
+"""Of the snapshot."""
+_OPEN: Final = ("_step_n", "_step_x", "_block_n", "_block_x")
 WEEK_MS: Final = 7 * 24 * 3_600_000
 OVERSAMPLING: Final = 3.0
 """A span is judged so many times in its own length, and more: what that costs in false alarms, as a factor."""
@@ -39,6 +45,8 @@ GONE: Final = 0.4
 BACK: Final = 0.7
 STEADY_MS: Final = 3_600_000
 """Recovering for so long is resolved."""
+FADES_MS: Final = 6 * 3_600_000
+"""A pattern that formed and was not seen again for so long came to nothing."""
 SHARPER: Final = 1.3
 """A reading that is stronger by this factor may change what is said of an incident."""
 MOST_CASES: Final = 8
@@ -69,7 +77,8 @@ class Pattern:
         self._lattice: Lattice | None = None
         self._leaf_rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._judged: list[Judged] = []
-        self._latest: dict[str, tuple[Verdict, SpanSums]] = {}
+        self._judged_of = 0
+        """Number of channels that `_judged` was made of."""
         self._lag_ms: dict[int, float] = {}
         self._feeds = FeedWatch(intent)
         self.incidents = Incidents()
@@ -96,6 +105,55 @@ class Pattern:
         self._closed = upto
         out += self._advance((upto + MINUTE_MS) // STEP_MS)
         return out
+
+    def snapshot(self) -> Plain:
+        """All that this stage knows, as plain data."""
+        return {
+            "version": VERSION,
+            "watermark": self._watermark.snapshot(),
+            "pending": [
+                [minute, [codec.encode(message) for message in messages]]
+                for minute, messages in sorted(self._pending.items())
+            ],
+            "closed": self._closed,
+            "references": self._references.snapshot(),
+            "steps": self._steps.snapshot(),
+            "blocks": self._blocks.snapshot(),
+            "open": {name: pack(getattr(self, name)) for name in _OPEN},
+            "step": self._step,
+            "blocks_seen": self._blocks_seen,
+            "moods": self._moods.snapshot(),
+            "lag_ms": [[row, lag] for row, lag in self._lag_ms.items()],
+            "incidents": self.incidents.snapshot(),
+            "evidence": self.evidence,
+        }
+
+    def restore(self, state: Plain) -> None:
+        """Become what a snapshot was taken of.
+
+        Raises:
+            SnapshotError: it is of another version.
+        """
+        expect_version(state, "a pattern stage", VERSION)
+        self._watermark.restore(state["watermark"])
+        self._pending = defaultdict(list)
+        for minute, messages in state["pending"]:
+            for message in map(codec.decode, messages):
+                if isinstance(message, Evidence | Anchors):
+                    self._pending[minute].append(message)
+        self._closed = state["closed"]
+        self._references.restore(state["references"])
+        self._steps.restore(state["steps"])
+        self._blocks.restore(state["blocks"])
+        for name in _OPEN:
+            setattr(self, name, unpack(state["open"][name]))
+        self._step = state["step"]
+        self._blocks_seen = state["blocks_seen"]
+        self._moods.restore(state["moods"])
+        self._lag_ms = dict(state["lag_ms"])
+        self.incidents.restore(state["incidents"])
+        self.evidence = state["evidence"]
+        self._lattice = None
 
     def _count(self, evidence: Evidence) -> list[Incident]:
         rows, columns = self._references.rows(evidence.cohorts), self._references.columns(evidence.channels)
@@ -159,10 +217,9 @@ class Pattern:
             order = sorted(rows.tolist(), key=lambda row: references.cohorts[row])
             self._leaf_rows = np.array(order, dtype=np.intp)
             self._lattice = Lattice(references.cohorts[row] for row in order)
-            self._latest.clear()
-        if sum(len(one.columns) for one in self._judged) != len(references.channels):
+        if len(references.channels) != self._judged_of:
+            self._judged_of = len(references.channels)
             self._judged = judged_channels(references.channels)
-            self._latest.clear()
         return True
 
     # -- sums over spans ---------------------------------------------------------------------------------------------
@@ -172,12 +229,12 @@ class Pattern:
         ring = self._blocks if span.of_blocks else self._steps
         n, x, entries = ring.last(span.length)
         rows = self._leaf_rows
-        n, x = n[:, rows].astype(np.float64), x[:, rows].astype(np.float64)
-        expected = np.empty_like(n)
+        units, hits = n[:, rows].astype(np.float64), x[:, rows].astype(np.float64)
+        expected = np.empty_like(units)
         for i, entry in enumerate(entries.tolist()):
             middle = entry * ring.grain_ms + ring.grain_ms // 2
-            expected[i] = self._references.expected(rows, n[i], self._references.shape(middle))
-        return SpanSums(n, x, expected, entries, ring.grain_ms)
+            expected[i] = self._references.expected(rows, units[i], self._references.shape(middle))
+        return SpanSums(units, hits, expected, entries, ring.grain_ms)
 
     def _residuals(self, n: Floats, x: Floats, expected: Floats) -> Residuals:
         references, rows = self._references, self._leaf_rows
@@ -210,13 +267,14 @@ class Pattern:
         assert self._lattice is not None
         out: list[Incident] = []
         self.evidence = -9.0
+        latest: Latest = {}
         for span in due:
             sums = self._sums(span)
             residual = self._residuals(sums.n.sum(0), sums.x.sum(0), sums.expected.sum(0))
             days = self._by_day(sums) if span.ms > 24 * 3_600_000 else None
             for _ in range(MOST_CASES):
                 verdict = self._verdict(span, residual, at)
-                self._latest[span.name] = (verdict, sums)
+                latest[span.name] = (verdict, sums)
                 found = self._strongest(verdict, span, days)
                 if found is None:
                     break
@@ -226,7 +284,7 @@ class Pattern:
                 out += fired
                 if net < 0.0:
                     break
-        out += self._follow(at)
+        out += self._follow(at, latest)
         return out
 
     def _verdict(self, span: Span, residual: Residuals, at: int) -> Verdict:
@@ -325,37 +383,38 @@ class Pattern:
 
     # -- following ---------------------------------------------------------------------------------------------------
 
-    def _follow(self, at: int) -> list[Incident]:
+    def _follow(self, at: int, latest: Latest) -> list[Incident]:
+        """See what has become of open cases, by the spans that were judged just now."""
         out: list[Incident] = []
         for case in self.incidents.open():
             if case.finding.kind != "pattern":
                 continue
             if case.state == "forming":
-                if at - case.changed_at > STEADY_MS:
+                if at - case.changed_at > FADES_MS:
                     out.append(self.incidents.change(case, "resolved", at))
                 continue
-            gone, back = self._recovered(case, at)
+            gone, back = self._recovered(case, at, latest)
             if case.state == "firing" and gone:
                 out.append(self.incidents.change(case, "recovering", at))
             elif case.state == "recovering" and back:
                 out.append(self.incidents.change(case, "firing", at))
             elif case.state == "recovering" and gone and at - case.changed_at >= STEADY_MS:
                 out.append(self.incidents.change(case, "resolved", at))
-            elif case.state == "firing" and (record := self._refresh(case, at)) is not None:
+            elif case.state == "firing" and (record := self._refresh(case, at, latest)) is not None:
                 out.append(record)
         return out
 
-    def _recovered(self, case: Case, at: int) -> tuple[bool, bool]:
+    def _recovered(self, case: Case, at: int, latest: Latest) -> tuple[bool, bool]:
         """Is the effect surely gone, or surely back? Asked of the shortest span that can tell, after it fired."""
         assert self._lattice is not None
         node = self._lattice.node.get(case.scope)
         if node is None or case.fired_at is None:
             return False, False
         for span in SPANS[1:4]:
-            latest = self._latest.get(span.name)
-            if latest is None or at - span.ms < case.fired_at:
+            found = latest.get(span.name)
+            if found is None or at - span.ms < case.fired_at:
                 continue
-            verdict, _ = latest
+            verdict, _ = found
             tells, gone, back = False, True, False
             for i, one in enumerate(verdict.judged):
                 was = case.effects.get(f"{one.channel.operation}/{one.channel.signal}")
@@ -374,13 +433,13 @@ class Pattern:
                 return gone, back
         return False, False
 
-    def _refresh(self, case: Case, at: int) -> Incident | None:
+    def _refresh(self, case: Case, at: int, latest: Latest) -> Incident | None:
         """While firing, a clearly stronger reading may sharpen scope and signals; a weaker one changes nothing."""
         assert self._lattice is not None
         node = self._lattice.node.get(case.scope)
         if node is None:
             return None
-        seen = [(verdict.reading(node, False), verdict, sums) for verdict, sums in self._latest.values()]
+        seen = [(verdict.reading(node, False), verdict, sums) for verdict, sums in latest.values()]
         reading, verdict, sums = max(seen, key=lambda item: item[0].strongest)
         if reading.strongest < SHARPER * case.strength:
             return None

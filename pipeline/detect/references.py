@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import season
+from models.snapshot import Plain, pack, unpack
 from pipeline.detect.channels import Channel
 from pipeline.detect.evidence import Anchors
 from pipeline.observation import Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
 
+_CELLS: Final = ("level", "spread", "mass", "base_ms", "tail_scale")
 MOST_SHAPES: Final = 400
 """Instants of the day whose shape is kept."""
 
@@ -63,13 +65,36 @@ class References:
         have = self.level.shape
         if (rows, columns) == have:
             return
-        for name in ("level", "spread", "mass", "base_ms", "tail_scale"):
+        for name in _CELLS:
             grown = np.zeros((rows, columns))
             grown[: have[0], : have[1]] = getattr(self, name)
             setattr(self, name, grown)
         self._shape_at.clear()
         self.days = np.concatenate((self.days, np.zeros(rows - len(self.days))))
         self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
+
+    def snapshot(self) -> Plain:
+        return {
+            "cohorts": [list(cohort) for cohort in self.cohorts],
+            "channels": [list(channel) for channel in self.channels],
+            "cells": {name: pack(getattr(self, name)) for name in _CELLS},
+            "days": pack(self.days),
+            "lender": list(self.lender),
+            "shapes": {operator: pack(shape) for operator, shape in self._shapes.items()},
+        }
+
+    def restore(self, state: Plain) -> None:
+        self.cohorts = [Cohort(*cohort) for cohort in state["cohorts"]]
+        self.channels = [Channel(*channel) for channel in state["channels"]]
+        self._row = {cohort: row for row, cohort in enumerate(self.cohorts)}
+        self._column = {channel: column for column, channel in enumerate(self.channels)}
+        for name in _CELLS:
+            setattr(self, name, unpack(state["cells"][name]))
+        self.days = unpack(state["days"])
+        self.lender = list(state["lender"])
+        self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
+        self._shapes = {operator: unpack(shape) for operator, shape in state["shapes"].items()}
+        self._shape_at.clear()
 
     def take(self, message: Anchors) -> None:
         rows, columns = self.rows(message.cohorts), self.columns(message.channels)

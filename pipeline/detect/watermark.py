@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from models.snapshot import Plain
 from pipeline.messages import Tick
 
 
 class Watermark:
     """Progress of a known set of sources.
 
-    Before a source has spoken it holds everybody up: silence is not progress. An idle one does not, until it speaks again.
+    Before a source has spoken it holds everybody up: silence is not progress. An idle one does not, until it speaks.
     """
 
     def __init__(self, sources: Iterable[str]) -> None:
@@ -40,5 +41,10 @@ class Watermark:
         known = [minute for minute in awaited or self._closed.values() if minute is not None]
         return min(known) if awaited else max(known, default=None)
 
-    def snapshot(self) -> dict[str, object]:
+    def snapshot(self) -> Plain:
         return {"closed": dict(self._closed), "idle": sorted(self._idle)}
+
+    def restore(self, state: Plain) -> None:
+        """Take up a snapshot; sources that it does not know have not spoken yet, others are not waited for any more."""
+        self._closed = {source: state["closed"].get(source) for source in self._closed}
+        self._idle = {source for source in state["idle"] if source in self._closed}

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from pipeline.intent import Severity
 from pipeline.messages import Incident, Signal
@@ -64,6 +66,12 @@ class Incidents:
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self._cases)
+
+    def snapshot(self) -> list[Any]:
+        return [msgspec.to_builtins(case) for case in self._cases]
+
+    def restore(self, state: list[Any]) -> None:
+        self._cases = msgspec.convert(state, list[Case])
 
     def open(self) -> list[Case]:
         return [case for case in self._cases if case.state != "resolved"]

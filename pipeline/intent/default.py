@@ -6,7 +6,7 @@ from pipeline.intent.model import Intent, Priority, Service
 
 
 def default() -> Intent:
-    """Starting a playback, checking an entitlement and fetching a licence are non-negotiable; the rest makes tickets."""
+    """Starting a playback, checking an entitlement, fetching a licence are non-negotiable; the rest makes tickets."""
     return Intent(
         services=(
             Service("playback", ("playback_start",), Priority.NON_NEGOTIABLE),
