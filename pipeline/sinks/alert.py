@@ -16,11 +16,6 @@ TOLD: Final = frozenset({"page", "ticket"})
 GRAVITY: Final = ("page", "ticket", "log")
 
 
-def is_active(incident: Incident) -> bool:
-    """Should there be an alert for it now?"""
-    return incident.state in ACTIVE and incident.severity in TOLD
-
-
 def labels_of(incident: Incident) -> dict[str, str]:
     """What makes the alert itself: another value is another alert. Nothing here grows without bound."""
     labels = {

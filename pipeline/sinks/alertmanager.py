@@ -10,8 +10,9 @@
 
 The last two because a firing incident is judged again and again, and what goes to and fro would page every time.
 
-While Alertmanager is down the newest state of every incident waits here. What it refuses (4xx) is logged and counted,
-and tried again a few times at the pace of refreshes, because a proxy that is being set up refuses as well.
+A worker that takes over asks Alertmanager first what it has: an alert that goes on keeps its labels, one whose incident
+is over by now ends. While Alertmanager is down the newest state of every incident waits here. What it refuses (4xx) is
+logged and counted, and tried again a few times at the pace of refreshes: a proxy that is being set up refuses as well.
 """
 
 from __future__ import annotations
@@ -21,24 +22,23 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final, TypeAlias
+from typing import Any, Final
 
 import aiohttp
+import msgspec
 
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
-from pipeline.sinks.alert import ACTIVE, GRAVITY, TOLD, annotations_of, instant, is_active, labels_of
+from pipeline.sinks.alert import ALERTNAME, instant
+from pipeline.sinks.alerts import Alert, Alerts
 
 NAME: Final = "alertmanager"
 _LOG: Final = logging.getLogger(__name__)
 _PATH: Final = "/api/v2/alerts"
 _LAST_TRY_S: Final = 5.0
-_AT_ONCE: Final = float("-inf")
 _NEVER: Final = float("inf")
 _MAY_PASS: Final = frozenset({408, 425, 429})
 """Refusals that say: later."""
-
-Key: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +61,11 @@ class Pace:
     refusals: int = 5
 
 
-@dataclass(slots=True)
-class _Alert:
-    incident_id: str
+class _There(msgspec.Struct, frozen=True):
+    """An alert as Alertmanager tells it; all else that it tells is of no use here."""
+
     labels: dict[str, str]
     annotations: dict[str, str]
-    starts: float
-    ends: float | None = None
-    """None while it goes on."""
-    due_at: float = _AT_ONCE
-    """On the loop's clock."""
-    version: int = 0
-    """Grows with each change, so that one that comes during a post is not taken for delivered."""
-    pending: bool = True
-    failed: bool = False
-    refusals: int = 0
-
-    def change(self) -> None:
-        self.version += 1
-        self.due_at = _AT_ONCE
-        self.pending = True
-        self.refusals = 0
 
 
 class _UnavailableError(Exception):
@@ -111,38 +95,22 @@ class AlertmanagerSink:
         self._url = url.rstrip("/") + _PATH
         self._metrics = metrics
         self._now = now
-        self._page = page.rstrip("/") if page is not None else None
         self._pace = pace or Pace()
         self._chance = chance or Random()
-        self._alerts: dict[Key, _Alert] = {}
+        self._alerts = Alerts(page.rstrip("/") if page is not None else None)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._counted = 0
         """What this one has added to the gauge of pending incidents; other partitions have sinks of their own."""
 
     async def restore(self, incidents: Sequence[Incident]) -> None:
-        """Go on refreshing what fires. What was over before ends by itself, if nobody has said so."""
+        """Go on with what fires, and end what is over, under the labels that Alertmanager has heard before."""
         for incident in incidents:
-            if is_active(incident):
-                await self.send(incident)
+            self._alerts.restore(incident, self._now())
+        self._wake()
 
     async def send(self, incident: Incident) -> None:
-        wanted = None
-        if incident.state in ACTIVE and (severity := self._severity(incident)) in TOLD:
-            wanted = labels_of(incident) | {"severity": severity}
-        key = _key(wanted) if wanted is not None else None
-        for other, alert in self._alerts.items():
-            if alert.incident_id == incident.incident_id and alert.ends is None and other != key:
-                alert.ends = max(self._now(), alert.starts)
-                alert.annotations = self._annotations(incident)
-                alert.change()
-        if wanted is not None and key is not None:
-            mine = self._alerts.get(key)
-            if mine is None or mine.ends is not None:
-                mine = self._alerts[key] = _Alert(incident.incident_id, wanted, {}, self._now())
-            mine.annotations = self._annotations(incident)
-            mine.change()
-        self._count()
+        self._alerts.take(incident, self._now())
         self._wake()
 
     async def close(self) -> None:
@@ -152,25 +120,18 @@ class AlertmanagerSink:
         await asyncio.gather(self._task, return_exceptions=True)
         try:
             async with asyncio.timeout(_LAST_TRY_S), self._session() as session:
+                await self._adopt(session)
                 await self._deliver_due(session, only_changes=True)
         except (TimeoutError, _UnavailableError):
-            _LOG.warning("ended with %d incidents that Alertmanager does not know the newest of", self._pending())
+            _LOG.warning("ended with %d incidents that Alertmanager does not know the newest of", self._alerts.pending)
         # Whoever takes over counts them.
         self._metrics.sink_pending.shift(-self._counted, NAME)
         self._counted = 0
 
-    def _severity(self, incident: Incident) -> str:
-        """The gravest of the record's and that of the incident's alert."""
-        lasting = [
-            alert.labels["severity"]
-            for alert in self._alerts.values()
-            if alert.incident_id == incident.incident_id and alert.ends is None
-        ]
-        return min([*lasting, incident.severity], key=GRAVITY.index)
-
     # -- delivery ----------------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
+        self._count()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="alertmanager")
         elif self._task.done() and not self._task.cancelled():
@@ -184,6 +145,7 @@ class AlertmanagerSink:
             while True:
                 self._changed.clear()
                 try:
+                    await self._adopt(session)
                     await self._deliver_due(session)
                 except _UnavailableError as error:
                     pause = self._pause(failures)
@@ -195,7 +157,7 @@ class AlertmanagerSink:
                     await self._until_due()
 
     async def _until_due(self) -> None:
-        next_at = min((alert.due_at for alert in self._alerts.values()), default=_NEVER)
+        next_at = min((alert.due_at for alert in self._alerts), default=_NEVER)
         wait = None if next_at == _NEVER else max(0.0, next_at - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(wait):
@@ -203,25 +165,33 @@ class AlertmanagerSink:
         except TimeoutError:
             return
 
+    async def _adopt(self, session: aiohttp.ClientSession) -> None:
+        """Ask what earlier workers have posted. Raises _UnavailableError."""
+        if self._alerts.restoring:
+            answer = await self._get(session)
+            if isinstance(answer, str):
+                _LOG.error("Alertmanager does not say what alerts it has; some may page again: %s", answer)
+            there = [] if isinstance(answer, str) else answer
+            self._alerts.adopt(((one.labels, one.annotations) for one in there), self._now())
+            self._count()
+
     async def _deliver_due(self, session: aiohttp.ClientSession, *, only_changes: bool = False) -> None:
         clock = asyncio.get_running_loop().time
-        for key, alert in list(self._alerts.items()):
+        for alert in self._alerts:
             # It may have begun anew during another's post.
-            current = self._alerts.get(key) is alert
-            if current and alert.due_at <= clock() and (alert.pending or not only_changes):
+            if alert in self._alerts and alert.due_at <= clock() and (alert.pending or not only_changes):
                 try:
                     await self._deliver(session, alert)
                 except _UnavailableError:
                     # One that always fails must not stand before the others.
-                    self._alerts[key] = self._alerts.pop(key)
+                    self._alerts.postpone(alert)
                     raise
             if alert.ends is not None and self._now() >= alert.ends + self._pace.hold_s:
                 # By now it has ended there by itself at the latest.
-                if self._alerts.get(key) is alert:
-                    del self._alerts[key]
+                self._alerts.drop(alert)
                 self._count()
 
-    async def _deliver(self, session: aiohttp.ClientSession, alert: _Alert) -> None:
+    async def _deliver(self, session: aiohttp.ClientSession, alert: Alert) -> None:
         """One post. Raises _UnavailableError when it should be tried again soon."""
         version = alert.version
         if alert.failed:
@@ -251,19 +221,32 @@ class AlertmanagerSink:
 
     async def _post(self, session: aiohttp.ClientSession, body: dict[str, object]) -> str | None:
         """None when it was taken, else why it was refused. Raises _UnavailableError."""
+        answer = await self._ask(session, "POST", json=[body])
+        return answer if isinstance(answer, str) else None
+
+    async def _get(self, session: aiohttp.ClientSession) -> list[_There] | str:
+        """What it has of ours, or why it does not say. Raises _UnavailableError."""
+        answer = await self._ask(session, "GET", params={"filter": f'alertname="{ALERTNAME}"', "active": "true"})
         try:
-            async with session.post(self._url, json=[body], allow_redirects=False) as answer:
-                if answer.ok and answer.status < 300:
-                    return None
-                said = (await answer.content.read(500)).decode(errors="replace").strip()
-                what = f"{answer.status} {said}"
+            return answer if isinstance(answer, str) else msgspec.json.decode(answer, type=list[_There])
+        except msgspec.MsgspecError as error:
+            return f"its answer is not one of Alertmanager's: {error}"
+
+    async def _ask(self, session: aiohttp.ClientSession, method: str, **request: Any) -> bytes | str:
+        """The body of a success, or a refusal. Raises _UnavailableError."""
+        try:
+            async with session.request(method, self._url, allow_redirects=False, **request) as answer:
+                body = await answer.read()
+                if answer.status < 300:
+                    return body
+                what = f"{answer.status} {body[:500].decode(errors='replace').strip()}"
                 if answer.status >= 500 or answer.status in _MAY_PASS:
                     raise _UnavailableError(what)
                 return what
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _UnavailableError(str(error) or type(error).__name__) from error
 
-    def _body(self, alert: _Alert) -> dict[str, object]:
+    def _body(self, alert: Alert) -> dict[str, object]:
         ends = alert.ends if alert.ends is not None else self._now() + self._pace.hold_s
         body: dict[str, object] = {
             "labels": alert.labels,
@@ -281,19 +264,7 @@ class AlertmanagerSink:
         longest: float = min(self._pace.longest_pause_s, self._pace.first_pause_s * 2.0 ** min(failures, 16))
         return longest * self._chance.uniform(0.5, 1.0)
 
-    def _annotations(self, incident: Incident) -> dict[str, str]:
-        link = None if self._page is None else f"{self._page}/incidents/{incident.incident_id}"
-        return annotations_of(incident, link)
-
-    def _pending(self) -> int:
-        return len({alert.incident_id for alert in self._alerts.values() if alert.pending})
-
     def _count(self) -> None:
-        pending = self._pending()
+        pending = self._alerts.pending
         self._metrics.sink_pending.shift(pending - self._counted, NAME)
         self._counted = pending
-
-
-def _key(labels: dict[str, str]) -> Key:
-    """What is another alert when it changes."""
-    return tuple((name, value) for name, value in labels.items() if name != "service")
