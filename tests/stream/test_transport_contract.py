@@ -1,6 +1,6 @@
 """What the batch transport assumes of the insides of Faust and aiokafka, one assumption a line.
 
-A digest is of the source of what is assumed about. When a new version changes it, this fails and says what to read anew;
+A digest is of the source of what is assumed about. When a new version changes it, this fails and says what to read;
 when it still holds, put the new digest here.
 """
 
