@@ -1,4 +1,4 @@
-"""The lattice of scopes: every subset of the dimensions that occurs, each set of cohorts once, by its shallowest name."""
+"""The lattice of scopes: every subset of the dimensions that occurs, each set of cohorts under its shallowest name."""
 
 from __future__ import annotations
 

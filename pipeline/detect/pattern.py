@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, TypeAlias
@@ -279,7 +280,7 @@ class Pattern:
                 if found is None:
                     break
                 node, channel, net = found
-                self.evidence = max(self.evidence, net / np.log(10.0))
+                self.evidence = max(self.evidence, net / math.log(10.0))
                 fired = self._raise(verdict, sums, node, channel, net, at)
                 out += fired
                 if net < 0.0:
