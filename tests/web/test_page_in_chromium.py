@@ -1,0 +1,163 @@
+"""The page as a person has it before them, in a real Chromium. The fixture fails a page that asks beyond loopback."""
+
+import math
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.async_api import Page, expect
+from prometheus_client import CollectorRegistry
+
+from pipeline.observation import Cohort
+from pipeline.stream.health import Health
+from pipeline.web import Board, application
+from tests.integration.chromium import OpenPage
+from tests.integration.serving import serving
+from tests.sinks.incidents import FIRING, incident
+from tests.web.fleet import SLOW, evidence
+
+HOSTILE = "9.4.1</bdi><script>document.title = 'taken'</script><img src='http://192.0.2.1/x' onerror=alert(1)>"
+LONG = "w" * 128
+
+
+@dataclass
+class Site:
+    board: Board
+    url: str
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    board = Board()
+    board.evidence(evidence(log_ratio={SLOW: math.log(1.25)}))
+    app = application(board, CollectorRegistry(), Health(connected=True, assigned=True, loaded=True))
+    async with serving(app) as url:
+        yield Site(board, url + "/")
+
+
+async def width_over(page: Page) -> int:
+    """Pixels by which the page is wider than the window."""
+    over: int = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return over
+
+
+async def test_a_person_sees_the_incident_and_its_scope(chromium: OpenPage, site: Site) -> None:
+    site.board.incident(FIRING)
+    page = await chromium()
+    await page.goto(site.url)
+    card = page.get_by_role("article")
+    await expect(card.get_by_role("heading")).to_have_text(FIRING.summary)
+    await expect(card.get_by_label("Scope")).to_contain_text("nordcast")
+    await expect(card.get_by_label("Scope")).to_contain_text("9.4.1")
+    await expect(card.get_by_role("row").nth(1)).to_contain_text("1,250 ms")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("1 incident firing")
+
+
+async def test_a_change_arrives_without_a_reload_and_is_announced(chromium: OpenPage, site: Site) -> None:
+    page = await chromium()
+    await page.goto(site.url)
+    await page.evaluate("window.sameDocument = true")
+    await expect(page.get_by_text("live", exact=True)).to_be_visible()
+    site.board.incident(incident(state="forming"))
+    await expect(page.get_by_role("heading", level=1)).to_have_text("1 incident forming")
+    site.board.incident(incident(at=FIRING.at + 60_000))
+    await expect(page.get_by_role("heading", level=1)).to_have_text("1 incident firing")
+    await expect(page.get_by_role("status")).to_have_text(f"Firing: {FIRING.summary}")
+    await expect(page).to_have_title("1 incident firing · Seamwatch")
+    assert await page.evaluate("window.sameDocument") is True
+
+
+async def test_what_a_reader_has_focused_and_opened_stays_so_over_an_update(chromium: OpenPage, site: Site) -> None:
+    for at in range(3):
+        site.board.incident(incident(at=FIRING.at + at))
+    page = await chromium()
+    await page.goto(f"{site.url}incidents/{FIRING.incident_id}")
+    summary = page.get_by_text("All 3 records")
+    await summary.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("details")).to_have_attribute("open", "")
+    site.board.incident(incident(state="recovering", at=FIRING.at + 3))
+    await expect(page.get_by_text("All 4 records")).to_be_visible()
+    await expect(page.locator("details")).to_have_attribute("open", "")
+    assert await page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+async def test_markup_in_a_firmware_name_is_text(chromium: OpenPage, site: Site) -> None:
+    site.board.evidence(evidence(1, [Cohort("nordcast", "stb-g3", HOSTILE, "production")]))
+    page = await chromium()
+    await page.goto(site.url)
+    # Once as the server drew it, and once as the script put it in place.
+    await expect(page.get_by_role("rowheader").filter(has_text=HOSTILE)).to_be_visible()
+    site.board.incident(incident(scope={"firmware": HOSTILE}, summary=f"Firmware {HOSTILE}: slow"))
+    await expect(page.get_by_role("article").get_by_label("Scope")).to_contain_text(HOSTILE)
+    assert await page.locator("img[onerror]").count() == 0
+    assert "taken" not in await page.title()
+
+
+async def test_the_page_says_everything_without_javascript(chromium: OpenPage, site: Site) -> None:
+    site.board.incident(FIRING)
+    page = await chromium()
+    await page.route("**/live.js", lambda route: route.abort())
+    await page.goto(site.url)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("1 incident firing")
+    await expect(page.get_by_text("live", exact=True)).to_be_hidden()
+
+
+async def test_a_page_that_has_lost_its_worker_says_that_it_may_be_old(chromium: OpenPage) -> None:
+    page = await chromium()
+    async with serving(application(Board(), CollectorRegistry(), Health())) as url:
+        await page.goto(url + "/")
+        await expect(page.get_by_text("live", exact=True)).to_be_visible()
+    await expect(page.get_by_role("alert")).to_have_text("connection lost, this may be old")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_on_a_phone_nothing_stands_beyond_the_edge(chromium: OpenPage, site: Site, scheme: str) -> None:
+    site.board.evidence(evidence(1, [Cohort(LONG, LONG, LONG, "production")]))
+    site.board.incident(incident(scope={"operator": LONG, "firmware": LONG}, summary=f"Operator {LONG}: slow"))
+    page = await chromium()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    await page.goto(site.url)
+    assert await width_over(page) == 0
+    await page.get_by_role("article").get_by_role("link").click()
+    await expect(page.get_by_role("heading", name="Course")).to_be_visible()
+    assert await width_over(page) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_text_stands_out_from_its_ground(chromium: OpenPage, site: Site, scheme: str) -> None:
+    """At least 4.5 to 1, as WCAG 2 asks for."""
+    for state in ("forming", "firing", "recovering", "suppressed"):
+        site.board.incident(incident(incident_id=state, state=state))
+    page = await chromium()
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    await page.goto(site.url)
+    await expect(page.get_by_text("live", exact=True)).to_be_visible()
+    poor: list[str] = await page.evaluate(CONTRAST)
+    assert poor == []
+
+
+# Draws each colour over those beneath it, as the browser does, and gives the elements whose own text is too faint.
+CONTRAST = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
+  const context = canvas.getContext("2d", {willReadFrequently: true});
+  const over = (layers) => {
+    context.clearRect(0, 0, 1, 1);
+    for (const colour of layers) { context.fillStyle = colour; context.fillRect(0, 0, 1, 1); }
+    return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const poor = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!own || !element.checkVisibility() || element.matches(".unseen, .skip")) continue;
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.unshift(getComputedStyle(at).backgroundColor);
+    const ground = light(over(layers)), ink = light(over([...layers, getComputedStyle(element).color]));
+    const ratio = (Math.max(ground, ink) + .05) / (Math.min(ground, ink) + .05);
+    if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${element.outerHTML.slice(0, 90)}`);
+  }
+  return poor;
+}"""
