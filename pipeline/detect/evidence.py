@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias, get_origin
 
 import msgspec
 import numpy as np
@@ -75,3 +75,21 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     shapes: dict[str, Floats]
     """By operator: [slots of the day, channels], factor of a share, offset of a shift."""
     frozen: NDArray[np.bool_]
+
+
+def arrays_to_plain(value: object) -> object:
+    """How msgspec writes what it does not know: arrays as nested lists."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    msg = f"{type(value).__name__} cannot be sent"
+    raise NotImplementedError(msg)
+
+
+def arrays_from_plain(kind: type, value: Any) -> object:
+    """The way back."""
+    if get_origin(kind) is np.ndarray:
+        # NDArray[np.bool_] is ndarray[shape, dtype[np.bool_]]
+        scalar = kind.__args__[1].__args__[0]  # type: ignore[attr-defined]  # numpy gives no public way to ask
+        return np.array(value, dtype=scalar)
+    msg = f"{kind} cannot be received"
+    raise NotImplementedError(msg)

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.season import SLOT_MS, SLOTS
 from models.snapshot import Plain, expect_version, pack, unpack
-from pipeline import codec
-from pipeline.detect.evidence import Anchors, Evidence
+from pipeline.detect.evidence import Anchors, Evidence, arrays_from_plain, arrays_to_plain
 from pipeline.detect.explain import Explainer, SpanSums
 from pipeline.detect.feedwatch import FeedWatch
 from pipeline.detect.history import BLOCKS, SPANS, STEP_MS, STEPS, Ring, Span
@@ -113,7 +113,7 @@ class Pattern:
             "version": VERSION,
             "watermark": self._watermark.snapshot(),
             "pending": [
-                [minute, [codec.encode(message) for message in messages]]
+                [minute, [msgspec.to_builtins(message, enc_hook=arrays_to_plain) for message in messages]]
                 for minute, messages in sorted(self._pending.items())
             ],
             "closed": self._closed,
@@ -139,9 +139,9 @@ class Pattern:
         self._watermark.restore(state["watermark"])
         self._pending = defaultdict(list)
         for minute, messages in state["pending"]:
-            for message in map(codec.decode, messages):
-                if isinstance(message, Evidence | Anchors):
-                    self._pending[minute].append(message)
+            self._pending[minute] = [
+                msgspec.convert(plain, Evidence | Anchors, dec_hook=arrays_from_plain) for plain in messages
+            ]
         self._closed = state["closed"]
         self._references.restore(state["references"])
         self._steps.restore(state["steps"])
