@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "worker": "the always-on stream processor, against a real Kafka",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",
+    "demo": "see an incident form, fire and resolve, with nothing but this program",
 }
 """What each file of this folder does, in a few words."""
 

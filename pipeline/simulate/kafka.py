@@ -33,10 +33,12 @@ def produce(
     topic: str,
     speed: float | None,
     progress: Callable[[Batch], None],
+    partition: int = -1,
 ) -> int:
     """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
 
-    speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. Raises DeliveryError.
+    speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. partition: all to this
+    one; -1: each to its key's. Raises DeliveryError.
     """
     failures: list[str] = []
 
@@ -58,7 +60,7 @@ def produce(
                 pace.wait_for(timestamp, producer)
             while True:
                 try:
-                    producer.produce(topic, value, key, timestamp=timestamp, on_delivery=delivered)
+                    producer.produce(topic, value, key, partition, timestamp=timestamp, on_delivery=delivered)
                     break
                 except BufferError:
                     producer.poll(_NAP_S)
