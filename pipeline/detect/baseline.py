@@ -22,7 +22,7 @@ from pipeline.detect.channels import COHORT_RATES, OPERATION_SIGNALS, ChannelTab
 from pipeline.detect.evidence import Anchors, Evidence, FeedHealth
 from pipeline.detect.feed import FeedGate, VolumeProfile
 from pipeline.detect.watermark import Watermark
-from pipeline.messages import LATENCY_BIN, LATENCY_BINS, MINUTE_MS, UNIT, CohortWindow, Rate, Tick, Windows
+from pipeline.messages import LATENCY_BIN, LATENCY_BINS, MINUTE_MS, UNIT, CohortWindow, Tick, Windows
 from pipeline.observation import Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -44,13 +44,15 @@ _RATE_OFFSET: Final = {signal: i for i, signal in enumerate(OPERATION_SIGNALS)}
 class _Counts:
     """A minute, summed over sources as integers: the same in whatever order they came.
 
-    rates: [cohorts, channels, 3] of, hits, squares. The histograms are sparse: cell = cohort * channels + channel.
+    rates: [cohorts, channels, 3] of, hits, squares. The histograms are sparse: cell = cohort * channels + channel;
+    squares: [cohorts * channels] sums of squared unit weights behind them.
     """
 
     rates: Floats
     cell: Ints
     bin: Ints
     weight: Ints
+    squares: Floats
 
 
 class Baseline:
@@ -211,35 +213,46 @@ class Baseline:
     def _count(self, groups: list[list[CohortWindow]]) -> _Counts:
         columns = len(self._table)
         cells: list[int] = []
-        rates: list[Rate] = []
+        of: list[int] = []
+        hits: list[int] = []
+        squares: list[int] = []
         spans: list[int] = []
         lengths: list[int] = []
+        span_squares: list[int] = []
         bins: list[int] = []
         weights: list[int] = []
+        first_of = self._table.operations
         for i, parts in enumerate(groups):
             start = i * columns
             for part in parts:
                 for signal, rate in part.rates.items():
                     cells.append(start + _RATE_COLUMN[signal])
-                    rates.append(rate)
+                    of.append(rate.of)
+                    hits.append(rate.hits)
+                    squares.append(rate.squares)
                 spans.append(start + _DELAY)
                 lengths.append(len(part.delay_bins))
+                span_squares.append(part.delay_squares)
                 bins += part.delay_bins
                 weights += part.delay_weights
                 for operation, window in part.operations.items():
-                    first = start + self._table.admit(operation)
+                    first = start + (first_of.get(operation) or self._table.admit(operation))
                     for signal, rate in window.rates.items():
                         cells.append(first + _RATE_OFFSET[signal])
-                        rates.append(rate)
+                        of.append(rate.of)
+                        hits.append(rate.hits)
+                        squares.append(rate.squares)
                     spans.append(first)
                     lengths.append(len(window.bins))
+                    span_squares.append(window.latency_squares)
                     bins += window.bins
                     weights += window.weights
         size = len(groups) * columns
-        parts_of = np.array([(rate.of, rate.hits, rate.squares) for rate in rates], dtype=np.float64).reshape(-1, 3)
         where = np.array(cells, dtype=np.intp)
         # Sums of integers below 2^53 are exact in float64.
-        summed = [np.bincount(where, weights=parts_of[:, k], minlength=size) for k in range(3)]
+        summed = [
+            np.bincount(where, weights=np.array(part, dtype=np.float64), minlength=size) for part in (of, hits, squares)
+        ]
         key = np.repeat(np.array(spans, dtype=np.int64), lengths) * LATENCY_BINS + np.array(bins, dtype=np.int64)
         unique, inverse = np.unique(key, return_inverse=True)
         weight = np.bincount(inverse, weights=np.array(weights, dtype=np.float64), minlength=len(unique))
@@ -248,6 +261,10 @@ class Baseline:
             unique // LATENCY_BINS,
             unique % LATENCY_BINS,
             weight.astype(np.int64),
+            np.bincount(
+                np.array(spans, dtype=np.intp), weights=np.array(span_squares, dtype=np.float64), minlength=size
+            )
+            / UNIT,
         )
 
     def _measure(self, rows: NDArray[np.intp], counts: _Counts, trusted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -271,6 +288,9 @@ class Baseline:
             above = np.where(bins >= self._book.tail_bin.data[row, column], weight, 0.0)
             exceeding = np.bincount(cell, weights=above, minlength=n.size)
             shifted = units > 0
+            # Units that aggregate many attempts prove less than their weight: Kish's effective sample size, as above.
+            scale = np.divide(units, counts.squares, out=np.ones_like(units), where=shifted & (counts.squares > 0))
+            units, total, exceeding = units * scale, total * scale, exceeding * scale
             n.flat[shifted], x.flat[shifted] = units[shifted], total[shifted]
             tail = shifted.reshape(n.shape).copy()
             tail[:, _DELAY] = False
