@@ -289,7 +289,8 @@ class Baseline:
             exceeding = np.bincount(cell, weights=above, minlength=n.size)
             shifted = units > 0
             # Units that aggregate many attempts prove less than their weight: Kish's effective sample size, as above.
-            scale = np.divide(units, counts.squares, out=np.ones_like(units), where=shifted & (counts.squares > 0))
+            scale = np.ones(units.shape)
+            np.divide(units, counts.squares, out=scale, where=shifted & (counts.squares > 0))
             units, total, exceeding = units * scale, total * scale, exceeding * scale
             n.flat[shifted], x.flat[shifted] = units[shifted], total[shifted]
             tail = shifted.reshape(n.shape).copy()
