@@ -48,6 +48,11 @@ class Course:
         return self.changes[-1]
 
     @property
+    def state_since(self) -> int:
+        """When it came to the state that it is in, ms since the epoch."""
+        return self.turns[-1].at
+
+    @property
     def turns(self) -> list[Incident]:
         """The changes that brought another state."""
         before = [None, *(change.state for change in self.changes)]

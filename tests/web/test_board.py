@@ -24,6 +24,8 @@ def test_an_incident_is_its_newest_record_and_remembers_its_turns() -> None:
     assert course.newest.state == "recovering"
     assert [change.state for change in course.turns] == ["forming", "firing", "recovering"]
     assert len(course.changes) == 4
+    told.incident(incident(state="recovering", at=FIRING.at + 9))
+    assert told.incidents()[0].state_since == FIRING.at + 3
 
 
 def test_a_record_that_comes_again_after_a_crash_changes_nothing() -> None:
