@@ -33,7 +33,7 @@ POM = ROOT / "deploy/kafka/pom.xml"
 LOG_CONFIG = ROOT / "deploy/kafka/log4j2.properties"
 OLDEST_JAVA = 17
 
-_READY_S = 60.0
+_READY_S = 90.0
 # Small heap, one collector thread and no optimising compiler: a test broker lives for minutes and shares its cores.
 _JVM = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.integration.waiting import until
 
-_START_S = 60.0
+_START_S = 90.0
 _STOP_S = 20.0
 _TAIL_LINES = 30
 
@@ -26,6 +26,11 @@ class Program:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """As subprocess gives it; None while it runs and before it was started."""
+        return None if self._process is None else self._process.poll()
 
     def launch(self) -> None:
         """Starts it, without waiting until it can be used."""
@@ -88,9 +93,8 @@ class HttpProgram(Program):
     """A program that serves HTTP at `url`, and is ready once it answers `ready_path` with 200."""
 
     def __init__(self, argv: Sequence[str], *, log: Path, url: str, ready_path: str) -> None:
-        super().__init__(argv, log=log, ready=self._answers)
+        super().__init__(argv, log=log, ready=lambda: self.answers(ready_path))
         self.url = url
-        self._ready_url = url + ready_path
 
     def get_json(self, path: str) -> object:
         """What it answers at `path`, decoded. urllib.error.HTTPError when that is no success."""
@@ -98,9 +102,10 @@ class HttpProgram(Program):
             decoded: object = json.load(answer)
         return decoded
 
-    def _answers(self) -> bool:
+    def answers(self, path: str) -> bool:
+        """Whether it answers at `path`, with success."""
         try:
-            with urllib.request.urlopen(self._ready_url, timeout=1) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=1) as answer:
                 return bool(answer.status == 200)
         except OSError:
             # Refused, reset, timed out, or an HTTP status that means "not yet" (HTTPError is an OSError).
