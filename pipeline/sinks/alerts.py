@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -10,6 +11,8 @@ from pipeline.messages import Incident
 from pipeline.sinks.alert import ACTIVE, GRAVITY, TOLD, annotations_of, labels_of
 
 AT_ONCE: Final = float("-inf")
+MOST_REMEMBERED: Final = 10_000
+"""Incidents of which the time of the newest record is known; those that changed longest ago go."""
 
 Key: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -50,6 +53,7 @@ class Alerts:
         self._page = page
         self._alerts: dict[Key, Alert] = {}
         self._restored: set[str] = set()
+        self._newest_at: OrderedDict[str, int] = OrderedDict()
 
     def __iter__(self) -> Iterator[Alert]:
         return iter(tuple(self._alerts.values()))
@@ -69,7 +73,13 @@ class Alerts:
         return len({alert.incident_id for alert in self._alerts.values() if alert.pending})
 
     def take(self, incident: Incident, now: float) -> None:
-        """Take a change of an incident."""
+        """Take a change of an incident; one from before the newest, said again after a crash, is passed over."""
+        if incident.at < self._newest_at.get(incident.incident_id, incident.at):
+            return
+        self._newest_at[incident.incident_id] = incident.at
+        self._newest_at.move_to_end(incident.incident_id)
+        if len(self._newest_at) > MOST_REMEMBERED:
+            self._newest_at.popitem(last=False)
         wanted = None
         if incident.state in ACTIVE and (severity := self._severity(incident)) in TOLD:
             wanted = labels_of(incident) | {"severity": severity}

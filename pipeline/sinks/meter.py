@@ -22,16 +22,21 @@ class MeterSink:
 
     async def restore(self, incidents: Sequence[Incident]) -> None:
         for incident in incidents:
-            self._newest[incident.incident_id] = incident
+            self._take(incident)
         self._show()
 
     async def send(self, incident: Incident) -> None:
-        self._newest[incident.incident_id] = incident
+        self._take(incident)
         self._metrics.incident_changes.add(1, incident.state, incident.severity)
         self._show()
 
     async def close(self) -> None:
         """Nothing is held."""
+
+    def _take(self, incident: Incident) -> None:
+        known = self._newest.get(incident.incident_id)
+        if known is None or incident.at >= known.at:
+            self._newest[incident.incident_id] = incident
 
     def _show(self) -> None:
         latest = max((incident.at for incident in self._newest.values()), default=0)

@@ -2,6 +2,7 @@
 
     board = Board()
     board.evidence(evidence)         # each message of the baseline stage, as it is made
+    board.anchors(anchors)           # and of its anchors, if the page is to say who still learns
     board.incident(incident)         # each record of the incidents topic; the board is a sink as well
     app = application(board, registry, health)       # an aiohttp application: run it with web.AppRunner
 

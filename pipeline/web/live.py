@@ -14,17 +14,26 @@ from pipeline.web.board import Board
 MOST_LISTENERS: Final = 64
 """Beyond, the page falls back to asking now and then."""
 LEAST_PAUSE_S: Final = 1.0
-"""Between two events to one listener: a simulated fleet changes the board hundreds of times a second."""
+"""Between two events: a simulated fleet changes the board hundreds of times a second."""
 HEARTBEAT_S: Final = 15.0
 """So that a proxy keeps the connection, and a listener that has gone is noticed."""
 
 
 class Live:
-    """The listeners of one board."""
+    """The listeners of one board.
+
+    All are told at once, and of the same version: what one of them then asks for serves the others as well.
+
+    Attributes:
+        told: the version that the listeners know of; None while there is none.
+    """
 
     def __init__(self, board: Board) -> None:
+        self.told: int | None = None
         self._board = board
         self._listeners: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._tick = asyncio.Event()
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """One listener, until it goes or the worker ends."""
@@ -32,13 +41,19 @@ class Live:
             raise web.HTTPServiceUnavailable(text="too many listeners\n", headers={"Retry-After": "30"})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         await response.prepare(request)
-        task = asyncio.create_task(self._tell(response))
+        if self._ticker is None:
+            self.told = self._board.version
+            self._ticker = asyncio.create_task(self._tell_of_changes(self.told))
+        task = asyncio.create_task(self._serve(response))
         self._listeners.add(task)
         try:
             await asyncio.wait({task})
         finally:
             self._listeners.discard(task)
             task.cancel()
+            if not self._listeners and self._ticker is not None:
+                self._ticker.cancel()
+                self._ticker = self.told = None
         if not task.cancelled():
             # That somebody closed the page is the usual end; anything else is ours.
             with suppress(ConnectionResetError):
@@ -50,15 +65,21 @@ class Live:
         for task in tuple(self._listeners):
             task.cancel()
 
-    async def _tell(self, response: web.StreamResponse) -> None:
-        version = -1
+    async def _tell_of_changes(self, version: int) -> None:
         while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
-                    version = await self._board.changed(version)
-            except TimeoutError:
-                await response.write(b": still here\n\n")
-                continue
-            data = msgspec.json.encode({"version": version, "clock": self._board.clock})
-            await response.write(b"event: change\ndata: " + data + b"\n\n")
             await asyncio.sleep(LEAST_PAUSE_S)
+            version = self.told = await self._board.changed(version)
+            waiting, self._tick = self._tick, asyncio.Event()
+            waiting.set()
+
+    async def _serve(self, response: web.StreamResponse) -> None:
+        while True:
+            tick = self._tick
+            data = msgspec.json.encode({"version": self.told, "clock": self._board.clock})
+            await response.write(b"event: change\ndata: " + data + b"\n\n")
+            while not tick.is_set():
+                try:
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await tick.wait()
+                except TimeoutError:
+                    await response.write(b": still here\n\n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from pipeline.web import views, wording
-from pipeline.web.board import Board, CohortView
+from pipeline.web.board import Board
+from pipeline.web.cohorts import CohortView
 from pipeline.web.health import Health, unready, unwell
 from pipeline.web.live import Live
 
@@ -36,7 +38,8 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MOST_DRAWN: Final = 32
+"""Pages that are kept as they were drawn last."""
 
 
 def application(board: Board, registry: CollectorRegistry, health: Health, prefix: str = "") -> web.Application:
@@ -48,8 +51,8 @@ def application(board: Board, registry: CollectorRegistry, health: Health, prefi
         health: asked at each request for /healthz and /readyz.
         prefix: path under which all of it stands, such as `/seamwatch`, without a slash at its end.
     """
-    site = _Site(board, registry, health, prefix)
     live = Live(board)
+    site = _Site(board, registry, health, live, prefix)
     app = web.Application()
     app.add_routes(
         [
@@ -74,10 +77,21 @@ async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A page as it was drawn, and of what."""
+
+    version: int
+    unready: str | None
+    text: str
+
+
 class _Site:
     """The handlers, and what they share."""
 
-    def __init__(self, board: Board, registry: CollectorRegistry, health: Health, prefix: str) -> None:
+    def __init__(self, board: Board, registry: CollectorRegistry, health: Health, live: Live, prefix: str) -> None:
+        self._live = live
+        self._drawn: dict[str, _Drawn] = {}
         self._board = board
         self._registry = registry
         self._health = health
@@ -94,23 +108,39 @@ class _Site:
     # -- pages -------------------------------------------------------------------------------------------------------
 
     async def index(self, request: web.Request) -> web.Response:
-        return self._page("index.html", view=views.overview(self._board))
+        return self._page(request.path, lambda: self._draw("index.html", view=views.overview(self._board)))
 
     async def incident(self, request: web.Request) -> web.Response:
         course = self._board.course(request.match_info["incident_id"])
         if course is None:
-            return self._page("missing.html", status=404)
-        cohorts = views.touched(course.newest, self._board.cohorts())
-        return self._page("incident.html", course=course, cohorts=views.cohort_table(cohorts, self._board.clock))
+            return web.Response(text=self._draw("missing.html"), content_type="text/html", status=404)
 
-    def _page(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
-        shared = {
-            "clock": self._board.clock,
-            "announcement": self._board.announcement,
-            "unready": unready(self._health),
-        }
-        text = self._templates.get_template(template).render(**shared, **values)
-        return web.Response(text=text, content_type="text/html", status=status)
+        def draw() -> str:
+            table = views.cohort_table(self._board, course.newest.scope)
+            return self._draw(
+                "incident.html", course=course, cohorts=table, others=views.others(self._board, course.newest)
+            )
+
+        return self._page(request.path, draw)
+
+    def _page(self, path: str, draw: Callable[[], str]) -> web.Response:
+        """Drawn anew only when it could differ: with many listeners everybody asks at once."""
+        drawn = self._drawn.get(path)
+        reason = unready(self._health)
+        wanted = self._board.version if self._live.told is None else self._live.told
+        if drawn is None or drawn.version < wanted or drawn.unready != reason:
+            if len(self._drawn) >= MOST_DRAWN:
+                self._drawn.clear()
+            drawn = self._drawn[path] = _Drawn(self._board.version, reason, draw())
+        return web.Response(text=drawn.text, content_type="text/html")
+
+    def _draw(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(
+            clock=self._board.clock,
+            announcement=self._board.announcement,
+            unready=unready(self._health),
+            **values,
+        )
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -125,7 +155,7 @@ class _Site:
         return _json({"clock": self._board.clock, "incidents": [msgspec.to_builtins(record) for record in records]})
 
     async def api_cohorts(self, request: web.Request) -> web.Response:
-        cohorts = [_plain(view) for view in self._board.cohorts()]
+        cohorts = [_plain(view) for view in self._board.cohorts.view({})]
         feeds = {operator: msgspec.to_builtins(feed) for operator, feed in self._board.feeds().items()}
         return _json({"clock": self._board.clock, "cohorts": cohorts, "feeds": feeds})
 
@@ -156,4 +186,11 @@ def _plain(view: CohortView) -> dict[str, object]:
         signal: {"n": reading.n, "observed": reading.observed, "expected": reading.expected, "ratio": reading.ratio}
         for signal, reading in view.readings.items()
     }
-    return {**view.cohort._asdict(), "minute": view.minute, "aside": view.aside, "signals": signals}
+    return {
+        **view.cohort._asdict(),
+        "minute": view.minute,
+        "devices": view.devices,
+        "aside": view.aside,
+        "anchor": None if view.anchor is None else asdict(view.anchor),
+        "signals": signals,
+    }

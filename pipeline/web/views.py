@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.detect.evidence import FeedHealth
 from pipeline.messages import MINUTE_MS, Incident
-from pipeline.observation import DIMENSIONS
+from pipeline.observation import DIMENSIONS, Cohort
 from pipeline.web import wording
-from pipeline.web.board import SIGNALS, Board, CohortView, Course, Reading
+from pipeline.web.board import Board, Course
+from pipeline.web.cohorts import SIGNALS, Anchor, CohortView, Reading
 
 ORDER: Final = ("firing", "recovering", "forming", "suppressed")
 MOST_RESOLVED: Final = 20
@@ -18,11 +19,7 @@ MOST_ROWS: Final = 200
 """Cohorts on one page; the API has them all."""
 LEVELS: Final = (0.05, 0.12, 0.25, 0.6)
 """Size of the log ratio from which a cell has colour 1, 2, 3, 4."""
-SURE: Final = 3.0
-"""Standard errors below which a cell has none: most of a quiet fleet would glow otherwise. No verdict hangs on it."""
 SILENT_MS: Final = 5 * MINUTE_MS
-UNIT_SPREAD: Final = 0.5
-"""Standard deviation of one device-minute of latency or delay on the log scale, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +34,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class CohortRow:
-    names: tuple[str, ...]
-    silent_since: str
-    """How long it has not reported; empty while it does."""
+    """notes: what else there is to say of it, in some words each."""
+
+    cohort: Cohort
+    devices: str
     aside: bool
+    notes: tuple[str, ...]
     cells: tuple[Cell, ...]
-    loudest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +82,23 @@ def overview(board: Board) -> Overview:
         mood=opened[0].newest.state if opened else "calm",
         open=tuple(opened),
         resolved=tuple(resolved[:MOST_RESOLVED]),
-        cohorts=cohort_table(board.cohorts(), board.clock),
+        cohorts=cohort_table(board, {}),
         feeds=tuple(FeedRow(operator, health) for operator, health in board.feeds().items()),
         clock=board.clock,
     )
 
 
-def cohort_table(cohorts: list[CohortView], clock: int | None) -> CohortTable:
-    """By name; where there are too many, those that deviate most."""
-    rows = [_row(cohort, clock) for cohort in cohorts]
-    kept = sorted(rows, key=lambda row: -row.loudest)[:MOST_ROWS]
+def cohort_table(board: Board, scope: Mapping[str, str]) -> CohortTable:
+    """The cohorts of a scope, by name; where there are too many, those that deviate most."""
     columns = tuple(wording.signal_name(signal) for signal in SIGNALS)
-    return CohortTable(columns, tuple(sorted(kept, key=lambda row: row.names)), len(rows) - len(kept))
+    rows = tuple(_row(view, board.clock) for view in board.cohorts.view(scope, MOST_ROWS))
+    return CohortTable(columns, rows, board.cohorts.count(scope) - len(rows))
 
 
-def touched(incident: Incident, cohorts: list[CohortView]) -> list[CohortView]:
-    """Cohorts inside the scope of an incident."""
-    return [
-        view
-        for view in cohorts
-        if all(getattr(view.cohort, name, None) == value for name, value in incident.scope.items())
-    ]
+def others(board: Board, incident: Incident) -> str:
+    """What the cohorts outside of an incident's scope do; empty where there is none."""
+    calm, all_others = board.cohorts.others(incident.scope)
+    return f"In {calm} of the {all_others} cohorts outside of it nothing deviates." if all_others else ""
 
 
 def _rank(state: str) -> int:
@@ -122,34 +116,38 @@ def _headline(opened: list[Course]) -> str:
 
 
 def _row(view: CohortView, clock: int | None) -> CohortRow:
-    readings = [view.readings.get(signal) for signal in SIGNALS]
     silent_ms = (clock or view.minute) - view.minute
+    notes = (
+        "set aside" if view.aside else "",
+        f"silent for {wording.duration(silent_ms)}" if silent_ms >= SILENT_MS else "",
+        _note(view.anchor) if view.anchor is not None else "",
+    )
+    readings = (view.readings.get(signal) for signal in SIGNALS)
     return CohortRow(
-        names=tuple(view.cohort),
-        silent_since=wording.duration(silent_ms) if silent_ms >= SILENT_MS else "",
+        cohort=view.cohort,
+        devices=f"{view.devices:.0f}" if view.devices >= 10 else f"{view.devices:.1f}",
         aside=view.aside,
+        notes=tuple(filter(None, notes)),
         cells=tuple(Cell() if reading is None else _cell(reading) for reading in readings),
-        loudest=max((abs(_deviation(reading)) for reading in readings if reading is not None), default=0.0),
     )
 
 
+def _note(anchor: Anchor) -> str:
+    """What there is to say of an anchor that is not simply known and its own."""
+    if anchor.frozen:
+        return ""
+    if anchor.lender != "own":
+        return f"learning, held against {anchor.lender}"
+    return f"learning, day {int(anchor.days) + 1}"
+
+
 def _cell(reading: Reading) -> Cell:
-    deviation = _deviation(reading)
-    level = sum(abs(deviation) >= bound for bound in LEVELS)
+    level = sum(abs(reading.deviation) >= bound for bound in LEVELS)
+    up = reading.deviation > 0
     if reading.observed is None or reading.expected is None:
-        return Cell(wording.change(reading.ratio), "", level, deviation > 0)
+        return Cell(wording.change(reading.ratio), "", level, up)
     beside = f"of {wording.percent(reading.expected)}" if level else ""
-    return Cell(wording.percent(reading.observed), beside, level, deviation > 0)
-
-
-def _deviation(reading: Reading) -> float:
-    """Log ratio where it is about surely not chance, else 0."""
-    if reading.observed is None or reading.expected is None:
-        size, errors = math.log(reading.ratio), math.log(reading.ratio) * math.sqrt(reading.n) / UNIT_SPREAD
-    else:
-        hits, expected = reading.observed * reading.n, reading.expected * reading.n
-        size, errors = math.log((hits + 1.0) / (expected + 1.0)), (hits - expected) / math.sqrt(max(expected, 1.0))
-    return size if abs(errors) >= SURE else 0.0
+    return Cell(wording.percent(reading.observed), beside, level, up)
 
 
 def scope_of(incident: Incident) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ STATE_MEANINGS: Final = {
     "recovering": "what deviated is back; watched until it has stayed so",
     "forming": "evidence gathers; nobody is told yet",
     "suppressed": "known and silenced",
-    "resolved": "over",
+    "resolved": "what deviated has stayed back",
 }
 SHAPE_MEANINGS: Final = {"step": "all at once", "drift": "bit by bit", "spread": "from one to the next"}
 

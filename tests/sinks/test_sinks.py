@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.metrics import Metrics
 from pipeline.sinks import MeterSink, StdoutSink
+from pipeline.sinks import alerts as alerts_module
+from pipeline.sinks.alerts import Alerts
 from tests.sinks.incidents import FIRING, incident
 
 
@@ -58,3 +60,29 @@ async def test_a_resolved_incident_is_forgotten_after_a_day_of_the_arrival_clock
     assert metrics.incidents.value("resolved", "page") == 1
     await meter.send(incident(at=FIRING.at + 24 * 3_600_000 + 1))
     assert metrics.incidents.value("resolved", "page") == 0
+
+
+async def test_an_older_record_that_is_said_again_does_not_bring_back_what_was(metrics: Metrics) -> None:
+    meter = MeterSink(metrics)
+    await meter.restore([incident(state="resolved", at=FIRING.at + 5)])
+    await meter.send(FIRING)
+    assert metrics.incidents.value("firing", "page") == 0
+    assert metrics.incidents.value("resolved", "page") == 1
+
+
+def test_an_older_record_does_not_fire_an_alert_that_is_over() -> None:
+    alerts = Alerts()
+    alerts.take(FIRING, now=100.0)
+    alerts.take(incident(state="resolved", at=FIRING.at + 5), now=200.0)
+    alerts.take(FIRING, now=300.0)
+    assert [alert.ends for alert in alerts] == [200.0]
+
+
+def test_no_more_incidents_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts_module, "MOST_REMEMBERED", 2)
+    alerts = Alerts()
+    for at, name in enumerate(("a", "b", "c")):
+        alerts.take(incident(incident_id=name, state="resolved", at=FIRING.at + 5), now=float(at))
+    alerts.take(incident(incident_id="a"), now=9.0)
+    alerts.take(incident(incident_id="c"), now=9.0)
+    assert [alert.incident_id for alert in alerts] == ["a"]

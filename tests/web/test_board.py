@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pipeline.detect.evidence import FeedHealth
 from pipeline.messages import MINUTE_MS
 from pipeline.observation import Cohort
-from pipeline.web import Board, board
+from pipeline.web import Board, board, cohorts
 from tests.sinks.incidents import FIRING, incident
-from tests.web.fleet import NOON, SLOW, WELL, evidence
+from tests.web.fleet import NOON, SLOW, WELL, anchors, evidence
 
 
 def test_an_incident_is_its_newest_record_and_remembers_its_turns() -> None:
@@ -57,14 +57,68 @@ def test_of_too_many_changes_the_first_and_the_newest_stay(monkeypatch: pytest.M
 
 
 def test_of_too_many_cohorts_the_one_goes_that_has_been_silent_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "MOST_COHORTS", 2)
+    monkeypatch.setattr(cohorts, "MOST_COHORTS", 2)
     told = Board()
     told.evidence(evidence(0, [SLOW]))
     told.evidence(evidence(1, [WELL]))
     told.evidence(evidence(2, [SLOW]))
     third = Cohort("acme", "tv", "1")
     told.evidence(evidence(3, [third]))
-    assert [view.cohort for view in told.cohorts()] == [third, SLOW]
+    assert [view.cohort for view in told.cohorts.view({})] == [third, SLOW]
+
+
+def test_a_minute_of_more_cohorts_than_there_is_room_for_keeps_as_many_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cohorts, "MOST_COHORTS", 2)
+    fleet = [Cohort("acme", "tv", str(number)) for number in range(4)]
+    told = Board()
+    told.evidence(evidence(0, fleet))
+    assert [view.cohort for view in told.cohorts.view({})] == fleet[:2]
+    told.evidence(evidence(1, fleet[2:], failures={fleet[2]: 0.5}))
+    views = told.cohorts.view({})
+    assert [view.cohort for view in views] == fleet[2:]
+    assert views[0].readings["failure"].n == pytest.approx(100.0)
+    assert views[0].readings["failure"].observed == pytest.approx(0.5)
+
+
+def test_of_many_cohorts_those_are_shown_that_deviate_most() -> None:
+    fleet = [Cohort("acme", "tv", f"{number:03}") for number in range(300)]
+    told = Board()
+    told.evidence(evidence(0, fleet, failures={fleet[250]: 0.5, fleet[7]: 0.4}))
+    assert [view.cohort for view in told.cohorts.view({}, most=2)] == [fleet[7], fleet[250]]
+    assert told.cohorts.count({}) == 300
+    assert told.cohorts.count({"firmware": "007"}) == 1
+    assert told.cohorts.others({"firmware": "007"}) == (298, 299)
+
+
+def test_a_scope_of_a_dimension_that_nobody_knows_holds_no_cohort() -> None:
+    told = Board()
+    told.evidence(evidence())
+    assert told.cohorts.view({"region": "north"}) == []
+
+
+def test_devices_a_minute_are_the_mean_of_the_minutes_in_which_they_reported() -> None:
+    told = Board()
+    told.evidence(evidence(0, units=100))
+    told.evidence(evidence(30, units=400))
+    assert told.cohorts.view({})[0].devices == pytest.approx((0.5 * 100 + 400) / 1.5)
+
+
+def test_an_anchor_is_known_once_its_cohort_has_reported() -> None:
+    told = Board()
+    told.anchors(anchors({SLOW: (3.2, False, "own")}))
+    told.evidence(evidence())
+    assert [view.anchor for view in told.cohorts.view({})] == [None, None]
+    told.anchors(anchors({SLOW: (3.2, False, "own")}))
+    assert [view.anchor for view in told.cohorts.view({"firmware": SLOW.firmware})] == [
+        cohorts.Anchor(3.2, frozen=False, lender="own")
+    ]
+
+
+def test_a_record_from_before_the_newest_is_passed_over() -> None:
+    told = Board()
+    told.incident(incident(state="resolved", at=FIRING.at + 5))
+    told.incident(FIRING)
+    assert told.incidents()[0].newest.state == "resolved"
 
 
 def test_of_too_many_operators_the_one_goes_that_has_been_silent_longest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +132,7 @@ def test_of_too_many_operators_the_one_goes_that_has_been_silent_longest(monkeyp
 def test_a_reading_is_what_was_observed_against_what_was_expected() -> None:
     told = Board()
     told.evidence(evidence(log_ratio={SLOW: math.log(1.25)}, failures={SLOW: 0.06}))
-    slow, well = (view.readings for view in sorted(told.cohorts(), key=lambda view: view.cohort != SLOW))
+    slow, well = (view.readings for view in sorted(told.cohorts.view({}), key=lambda view: view.cohort != SLOW))
     assert slow["latency"].ratio == pytest.approx(1.25)
     assert slow["failure"].observed == pytest.approx(0.06)
     assert slow["failure"].expected == pytest.approx(0.02)
@@ -90,7 +144,7 @@ def test_a_minute_counts_half_after_half_an_hour() -> None:
     told = Board()
     told.evidence(evidence(0, failures={SLOW: 0.10}))
     told.evidence(evidence(30, failures={SLOW: 0.01}))
-    reading = next(view for view in told.cohorts() if view.cohort == SLOW).readings["failure"]
+    reading = next(view for view in told.cohorts.view({}) if view.cohort == SLOW).readings["failure"]
     assert reading.n == pytest.approx(150.0)
     assert reading.observed == pytest.approx((0.5 * 10 + 1) / 150)
 
@@ -99,7 +153,7 @@ def test_a_minute_that_is_set_aside_is_said_but_not_counted() -> None:
     told = Board()
     told.evidence(evidence(0))
     told.evidence(evidence(1, failures={SLOW: 1.0}, aside=[SLOW]))
-    view = next(view for view in told.cohorts() if view.cohort == SLOW)
+    view = next(view for view in told.cohorts.view({}) if view.cohort == SLOW)
     assert view.aside
     assert view.readings["failure"].observed == pytest.approx(0.02)
 
@@ -108,7 +162,7 @@ def test_a_minute_that_is_said_again_after_a_crash_counts_once() -> None:
     told = Board()
     told.evidence(evidence(0))
     told.evidence(evidence(0))
-    assert told.cohorts()[0].readings["failure"].n == pytest.approx(100.0)
+    assert told.cohorts.view({})[0].readings["failure"].n == pytest.approx(100.0)
 
 
 def test_a_signal_that_the_anchor_does_not_know_yet_has_no_reading() -> None:
@@ -116,8 +170,8 @@ def test_a_signal_that_the_anchor_does_not_know_yet_has_no_reading() -> None:
     first = evidence()
     first.expected[:, 0] = 0.0
     told.evidence(first)
-    assert "latency" not in told.cohorts()[0].readings
-    assert "failure" in told.cohorts()[0].readings
+    assert "latency" not in told.cohorts.view({})[0].readings
+    assert "failure" in told.cohorts.view({})[0].readings
 
 
 def test_a_minute_in_which_nobody_reported_still_moves_the_clock() -> None:
@@ -131,7 +185,7 @@ def test_a_ratio_lies_between_those_of_its_minutes(ratios: list[float]) -> None:
     told = Board()
     for minute, ratio in enumerate(ratios):
         told.evidence(evidence(minute, [SLOW], log_ratio={SLOW: ratio}))
-    (view,) = told.cohorts()
+    (view,) = told.cohorts.view({})
     seen = float(np.log(view.readings["latency"].ratio))
     assert min(ratios) - 1e-9 <= seen <= max(ratios) + 1e-9
 

@@ -8,13 +8,14 @@ import pytest
 from playwright.async_api import Page, expect
 from prometheus_client import CollectorRegistry
 
+from pipeline.detect.evidence import FeedHealth
 from pipeline.observation import Cohort
 from pipeline.stream.health import Health
 from pipeline.web import Board, application
 from tests.integration.chromium import OpenPage
 from tests.integration.serving import serving
 from tests.sinks.incidents import FIRING, incident
-from tests.web.fleet import SLOW, evidence
+from tests.web.fleet import NOON, SLOW, evidence
 
 HOSTILE = "9.4.1</bdi><script>document.title = 'taken'</script><img src='http://192.0.2.1/x' onerror=alert(1)>"
 LONG = "w" * 128
@@ -128,13 +129,20 @@ async def test_on_a_phone_nothing_stands_beyond_the_edge(chromium: OpenPage, sit
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_text_stands_out_from_its_ground(chromium: OpenPage, site: Site, scheme: str) -> None:
     """At least 4.5 to 1, as WCAG 2 asks for."""
-    for state in ("forming", "firing", "recovering", "suppressed"):
+    for state in ("forming", "firing", "recovering", "suppressed", "resolved"):
         site.board.incident(incident(incident_id=state, state=state))
+    loud = [Cohort("acme", "tv", str(number)) for number in range(5)]
+    ratios = dict(zip(loud, (-1.0, 0.1, 0.2, 0.4, 1.0), strict=True))
+    feeds = {state: FeedHealth(state, NOON, 3, 120.0) for state in ("ok", "silent", "recovering")}
+    site.board.evidence(evidence(1, [*loud, SLOW], units=2000, log_ratio=ratios, aside=[SLOW], feeds=feeds))
     page = await chromium()
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     await page.goto(site.url)
     await expect(page.get_by_text("live", exact=True)).to_be_visible()
     poor: list[str] = await page.evaluate(CONTRAST)
+    assert poor == []
+    await page.goto(f"{site.url}incidents/resolved")
+    poor = await page.evaluate(CONTRAST)
     assert poor == []
 
 
@@ -153,6 +161,7 @@ CONTRAST = """() => {
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
     if (!own || !element.checkVisibility() || element.matches(".unseen, .skip")) continue;
+    if (getComputedStyle(element).opacity !== "1") poor.push(`opacity ${element.outerHTML.slice(0, 90)}`);
     const layers = [];
     for (let at = element; at; at = at.parentElement) layers.unshift(getComputedStyle(at).backgroundColor);
     const ground = light(over(layers)), ink = light(over([...layers, getComputedStyle(element).color]));

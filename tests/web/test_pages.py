@@ -19,7 +19,7 @@ from pipeline.stream.health import Health
 from pipeline.web import Board, application, live
 from tests.integration.serving import serving
 from tests.sinks.incidents import FIRING, incident
-from tests.web.fleet import NOON, SLOW, WELL, evidence
+from tests.web.fleet import NOON, SLOW, WELL, anchors, evidence
 
 HOSTILE = "</bdi><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 
@@ -106,6 +106,24 @@ async def test_the_cohorts_show_what_deviates_beyond_chance_and_colour_nothing_e
     assert "2.1 % of" not in page.text
 
 
+async def test_a_cohort_that_still_learns_says_so_and_against_whom_it_is_held(site: Site) -> None:
+    site.board.evidence(evidence())
+    site.board.anchors(anchors({SLOW: (0.0, False, "9.4.0"), WELL: (3.2, False, "own")}))
+    text = _Words(await site.get("/")).text
+    assert "stb-g3 9.4.1 nordcast · production · learning, held against 9.4.0 100" in text
+    assert "stb-g3 9.4.0 nordcast · production · learning, day 4 100" in text
+    site.board.anchors(anchors({SLOW: (7.0, True, "own"), WELL: (7.0, True, "own")}))
+    assert "learning" not in _Words(await site.get("/")).text
+
+
+async def test_a_cohort_that_has_stopped_to_report_says_for_how_long(site: Site) -> None:
+    site.board.evidence(evidence(0, [SLOW]))
+    site.board.evidence(evidence(12, [WELL], aside=[WELL]))
+    text = _Words(await site.get("/")).text
+    assert "9.4.1 nordcast · production · silent for 12 min" in text
+    assert "9.4.0 nordcast · production · set aside" in text
+
+
 async def test_three_devices_colour_nothing(site: Site) -> None:
     site.board.evidence(evidence(units=3, log_ratio={SLOW: math.log(1.25)}, failures={SLOW: 1 / 3}))
     page = _Words(await site.get("/"))
@@ -126,6 +144,7 @@ async def test_an_incident_has_a_page_with_its_course_and_the_cohorts_of_its_sco
     assert "forming 2025-12-31 23:59 UTC" in text
     assert "stb-g3 9.4.1" in text
     assert "stb-g3 9.4.0" not in text
+    assert "In 1 of the 1 cohorts outside of it nothing deviates." in text
 
 
 async def test_an_incident_that_nobody_knows_is_a_404_that_leads_back(site: Site) -> None:
@@ -278,6 +297,18 @@ async def test_many_changes_at_once_are_few_events(site: Site) -> None:
             site.board.evidence(evidence(minute))
         last = await asyncio.wait_for(_event(answer.content), 30)
         assert last["version"] == 500
+
+
+async def test_what_a_listener_was_told_of_is_on_the_page_that_it_then_asks_for(site: Site) -> None:
+    await site.get("/")
+    async with site.session.get(site.url + "/events") as answer:
+        await asyncio.wait_for(_event(answer.content), 30)
+        for change in ("forming", "firing", "recovering"):
+            site.board.incident(incident(state=change))
+            await asyncio.wait_for(_event(answer.content), 30)
+            assert f"1 incident {change}" in await site.get("/")
+        site.health.loaded = False
+        assert "Not ready." in await site.get("/")
 
 
 async def test_one_listener_too_many_is_told_to_come_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,10 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.title = fresh.title;
+    const focused = document.activeElement;
     sync(document.body, fresh.body);
+    // What was moved in the document has lost it.
+    if (focused.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
     say("live");
   } catch {
     say("lost");
