@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from pipeline.codec import Message
-from pipeline.detect.evidence import Evidence
+from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.intent import Intent
 from pipeline.metrics import Metrics
 from pipeline.sinks import AlertmanagerSink, MeterSink, Sink
@@ -101,3 +101,5 @@ class Service:
             self._metrics.cohorts.set(len(message.cohorts))
             for operator, feed in message.feeds.items():
                 self._metrics.feed(operator, feed.state)
+        elif isinstance(message, Anchors):
+            self.board.anchors(message)
