@@ -15,7 +15,7 @@ from pipeline.web.cohorts import CohortBoard
 MOST_INCIDENTS: Final = 500
 """Beyond, those go that were resolved first; then, those that changed first."""
 MOST_CHANGES: Final = 50
-"""Of one incident; beyond, the oldest but the first go."""
+"""Of one incident; beyond, the oldest goes that brought no other state, or else the second."""
 MOST_FEEDS: Final = 200
 """Beyond, the one goes that has been silent longest."""
 
@@ -70,7 +70,8 @@ class Board:
         if incident in changes or (changes and incident.at < changes[-1].at):
             return
         if len(changes) >= MOST_CHANGES:
-            changes = (changes[0], *changes[2:])
+            repeat = next((at for at in range(1, len(changes)) if changes[at].state == changes[at - 1].state), 1)
+            changes = changes[:repeat] + changes[repeat + 1 :]
         self._courses[incident.incident_id] = Course((*changes, incident))
         if len(self._courses) > MOST_INCIDENTS:
             self._forget_incident()

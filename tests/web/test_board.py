@@ -48,12 +48,17 @@ def test_of_too_many_incidents_those_go_that_were_resolved_first(monkeypatch: py
     assert [course.newest.incident_id for course in told.incidents()] == ["d", "c", "open, and the oldest"]
 
 
-def test_of_too_many_changes_the_first_and_the_newest_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_changes_those_stay_that_brought_another_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board, "MOST_CHANGES", 3)
     told = Board()
-    for at in range(6):
-        told.incident(incident(at=at))
-    assert [change.at for change in told.incidents()[0].changes] == [0, 4, 5]
+    for at, state in enumerate(("forming", "firing", "firing", "firing", "firing")):
+        told.incident(incident(state=state, at=at))
+    (course,) = told.incidents()
+    assert [change.at for change in course.changes] == [0, 1, 4]
+    assert course.state_since == 1
+    for at, state in enumerate(("recovering", "firing"), start=5):
+        told.incident(incident(state=state, at=at))
+    assert [change.at for change in told.incidents()[0].changes] == [0, 5, 6]
 
 
 def test_of_too_many_cohorts_the_one_goes_that_has_been_silent_longest(monkeypatch: pytest.MonkeyPatch) -> None:
