@@ -7,9 +7,9 @@ What is written depends on the input and the intent alone, to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -18,6 +18,9 @@ from pipeline.engine import Engine, Output
 from pipeline.intent import Intent, Severity
 from pipeline.messages import Incident, Reject
 from pipeline.recordfile import InputFault, RecordFiles
+
+SEVERITIES: Final = tuple(str(severity) for severity in Severity)
+"""The gravest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Result:
     """What a replay came to.
 
     Attributes:
-        fired: incidents that fired, by the gravest severity each had while firing.
+        fired: incidents that fired, by id, with the gravest severity each had while it did.
         first_at, last_at: least and greatest arrival time of the records used, ms epoch; None without any.
         incidents: every change of an incident, in order.
         faults: inputs that could not be read to their end.
@@ -45,11 +48,14 @@ class Result:
     duplicates: int
     rejected: dict[str, int]
     unknown_fields: int
-    fired: dict[str, int]
     first_at: int | None
     last_at: int | None
     incidents: list[Incident] = field(default_factory=list)
     faults: list[InputFault] = field(default_factory=list)
+    fired: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fired", fired(self.incidents))
 
 
 def replay(
@@ -88,7 +94,6 @@ def replay(
         duplicates=totals.duplicates,
         rejected=dict(sorted(totals.rejected.items())),
         unknown_fields=totals.unknown_fields,
-        fired=fired(incidents),
         first_at=totals.first_at,
         last_at=totals.last_at,
         incidents=incidents,
@@ -96,16 +101,14 @@ def replay(
     )
 
 
-def fired(incidents: Sequence[Incident]) -> dict[str, int]:
-    """Incidents that fired, by the gravest severity each had while it did."""
-    rank = [str(severity) for severity in Severity]
-    gravest: dict[str, str] = {}
+def fired(incidents: Iterable[Incident]) -> dict[str, str]:
+    """Incidents that fired, by id, with the gravest severity each had while it did."""
+    found: dict[str, str] = {}
     for incident in incidents:
         if incident.state == "firing":
-            before = gravest.get(incident.incident_id, incident.severity)
-            gravest[incident.incident_id] = min(before, incident.severity, key=rank.index)
-    found = list(gravest.values())
-    return {severity: found.count(severity) for severity in rank}
+            before = found.get(incident.incident_id, incident.severity)
+            found[incident.incident_id] = min(before, incident.severity, key=SEVERITIES.index)
+    return found
 
 
 def incident_line(incident: Incident) -> bytes:

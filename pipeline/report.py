@@ -63,7 +63,6 @@ def render(result: Result, names: Iterable[str]) -> str:
     by_id: dict[str, list[Incident]] = {}
     for incident in result.incidents:
         by_id.setdefault(incident.incident_id, []).append(incident)
-    fired = [records for records in by_id.values() if any(record.state == "firing" for record in records)]
     scale = _Scale(result)
     return environment.get_template("report.html").render(
         result=result,
@@ -71,8 +70,8 @@ def render(result: Result, names: Iterable[str]) -> str:
         width=WIDTH,
         first=None if result.first_at is None else instant(result.first_at),
         last=None if result.last_at is None else instant(result.last_at),
-        lives=[_life(records, scale) for records in fired],
-        unfired=len(by_id) - len(fired),
+        lives=[_life(by_id[name], severity, scale) for name, severity in result.fired.items()],
+        unfired=len(by_id) - len(result.fired),
         ticks=scale.ticks(),
     )
 
@@ -94,12 +93,12 @@ class _Scale:
         return [Tick(self.x(at), instant(at)) for at in instants]
 
 
-def _life(records: Sequence[Incident], scale: _Scale) -> Life:
+def _life(records: Sequence[Incident], severity: str, scale: _Scale) -> Life:
     firing = [record for record in records if record.state == "firing"]
     shown, last = firing[-1], records[-1]
     return Life(
         incident_id=shown.incident_id,
-        severity=shown.severity,
+        severity=severity,
         kind=shown.kind,
         scope=name(list(shown.scope.items())),
         services=", ".join(shown.services),

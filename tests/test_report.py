@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 from pipeline.messages import Incident
 from pipeline.recordfile import InputFault
-from pipeline.replay import Result, fired
+from pipeline.replay import Result
 from pipeline.report import render
 
 HOUR = 3_600_000
@@ -26,9 +26,10 @@ def change(state: str, at: int, incident_id: str = "a1", **more: object) -> Inci
 
 
 def result(incidents: list[Incident], faults: list[InputFault] | None = None) -> Result:
-    return Result(10, 7, 1, {"json.invalid": 2}, 3, fired(incidents), START, START + 10 * HOUR, incidents, faults or [])
+    return Result(10, 7, 1, {"json.invalid": 2}, 3, START, START + 10 * HOUR, incidents, faults or [])
 
 
+CHANGING = ["log", "ticket", "log"]
 LIFE = [
     change("forming", START + 2 * HOUR),
     change("firing", START + 3 * HOUR),
@@ -93,6 +94,12 @@ def test_what_never_fired_is_only_counted() -> None:
     assert "1 more formed and came to nothing" in page
 
 
+def test_an_incident_counts_with_the_gravest_severity_it_had_while_firing() -> None:
+    records = [change("firing", START + hour * HOUR, severity=severity) for hour, severity in enumerate(CHANGING)]
+    assert result([change("forming", START, severity="page"), *records]).fired == {"a1": "ticket"}
+    assert '<td class="severity ticket">' in render(result(records), [])
+
+
 def test_names_of_others_are_text_and_never_markup() -> None:
     wild = "<script>alert(1)</script>"
     page = render(result([change("firing", START, scope={"firmware": wild}, summary=wild)]), [wild])
@@ -107,5 +114,5 @@ def test_it_counts_the_records_and_says_what_could_not_be_read() -> None:
 
 
 def test_an_empty_replay_has_a_page() -> None:
-    page = render(Result(0, 0, 0, {}, 0, fired([]), None, None), ["empty"])
+    page = render(Result(0, 0, 0, {}, 0, None, None), ["empty"])
     assert "None." in page

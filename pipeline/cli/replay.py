@@ -17,7 +17,7 @@ from pipeline.incidents.wording import instant
 from pipeline.intent import ConfigurationError, default, load
 from pipeline.operators import ADAPTERS
 from pipeline.recordfile import STDIN, RecordFiles, printable
-from pipeline.replay import Goals, Result, replay
+from pipeline.replay import SEVERITIES, Goals, Result, replay
 
 UNREADABLE: Final = 3
 """Exit status: an input was missing or ended unreadable."""
@@ -150,7 +150,7 @@ def _totals(result: Result, seconds: float) -> str:
             "accepted": result.accepted,
             "duplicates": result.duplicates,
             "rejected": result.rejected,
-            "incidents": result.fired,
+            "incidents": {severity: list(result.fired.values()).count(severity) for severity in SEVERITIES},
             "first_at": result.first_at,
             "last_at": result.last_at,
             "seconds": round(seconds, 3),
@@ -169,10 +169,9 @@ def _summary(result: Result) -> Iterator[str]:
         yield f"{instant(result.first_at)} to {instant(result.last_at)}"
     if result.unknown_fields:
         yield f"{result.unknown_fields} unknown fields were ignored"
-    if not any(result.fired.values()):
+    if not result.fired:
         yield "no incident fired"
-    shown: set[str] = set()
-    for incident in result.incidents:
-        if incident.state == "firing" and incident.incident_id not in shown:
-            shown.add(incident.incident_id)
-            yield f"{incident.severity}, fired {instant(incident.at)}: {incident.summary}"
+    firing = [incident for incident in result.incidents if incident.state == "firing"]
+    for name, severity in result.fired.items():
+        first = next(incident for incident in firing if incident.incident_id == name)
+        yield f"{severity}, fired {instant(first.at)}: {first.summary}"
