@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Final, Protocol
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from pipeline.demo import Course, Demo
     from pipeline.messages import Incident
 
+USUAL_PORT: Final = 6066
 _DAY_MS: Final = 86_400_000
 _STYLES: Final = {"forming": "yellow", "firing": "bold red", "recovering": "cyan", "resolved": "green"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port", type=_port, default=6066, help="of the page on 127.0.0.1 (default %(default)s; 0: any)"
+        "--port", type=_port, help=f"of the page on 127.0.0.1 (default {USUAL_PORT}, or any if that is taken; 0: any)"
     )
     parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="another fleet, another course (default 1)")
     parser.add_argument(
@@ -40,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.CRITICAL)
     view = Screen() if sys.stdout.isatty() else Lines()
-    demo = Demo(arguments.seed, arguments.port, view.heard)
+    port = _usual_port() if arguments.port is None else arguments.port
+    demo = Demo(arguments.seed, port, view.heard)
     try:
         return asyncio.run(_perform(demo, view, stay=not arguments.exit_when_done))
     except PageError as error:
@@ -168,7 +171,7 @@ def _line(incident: Incident) -> str:
 
 
 def _progress(demo: Demo) -> str:
-    cohorts = demo.service.board.cohorts() if demo.service is not None else []
+    cohorts = demo.service.board.cohorts.view({}) if demo.service is not None else []
     learnt = sum("latency" in cohort.readings for cohort in cohorts)
     at = instant(demo.course.judged_until)
     return f"{at}  {demo.course.records} records, {len(cohorts)} cohorts, {learnt} of them learnt"
@@ -184,7 +187,7 @@ def _picture(demo: Demo) -> RenderableType:
     table.add_column("cohort")
     table.add_column("latency", justify="right")
     table.add_column("")
-    for view in demo.service.board.cohorts() if demo.service is not None else []:
+    for view in demo.service.board.cohorts.view({}) if demo.service is not None else []:
         reading = view.readings.get("latency")
         percent = (reading.ratio - 1) * 100 if reading is not None else 0.0
         bar = Text("#" * min(round(abs(percent) / 2), 40), style="red" if percent > 0 else "dim")
@@ -194,6 +197,17 @@ def _picture(demo: Demo) -> RenderableType:
     page = demo.service.page if demo.service is not None else None
     where = Text(f"http://{page}/" if page is not None else "", style="underline")
     return Group(Text(_progress(demo)), bar_of_time, where, Text(), table)
+
+
+def _usual_port() -> int:
+    """The usual port, or 0 (any) where somebody has it."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", USUAL_PORT))
+        except OSError:
+            return 0
+    return USUAL_PORT
 
 
 def _port(text: str) -> int:
