@@ -172,7 +172,7 @@ async def test_severity_and_services_that_go_to_and_fro_page_once_and_a_severity
     for at, severity in enumerate(("ticket", "page", "ticket", "page", "log")):
         await sink.send(incident(severity=severity, at=FIRING.at + at, services=["playback", "licensing"][at % 2 :]))
         await sends(metrics, 5 * (at + 1))
-    await sink.send(incident(state="resolved", severity="log"))
+    await sink.send(incident(state="resolved", severity="log", at=FIRING.at + 9))
 
     async def settled() -> bool:
         return len(pager.statuses()) >= 4
