@@ -23,6 +23,7 @@ _OPTIONS: Final = {
     "idle_after_s": "idle_after",
     "checkpoint_s": "checkpoint",
     "lookback": "lookback",
+    "session_s": "session",
     "stall_s": "stall",
 }
 

@@ -61,6 +61,7 @@ class Settings:
         idle_after_s: an input partition that is read to its end and silent for so long holds nobody up.
         checkpoint_s: how often the state of baseline and pattern is written; also how much is done again after a crash.
         lookback: records of an input partition that are read back at most, to know its duplicates and order again.
+        session_s: a worker that is not heard of for so long has its partitions given to others.
         stall_s: waiting records and no progress for so long ends the worker.
     """
 
@@ -75,6 +76,7 @@ class Settings:
     idle_after_s: float = 10.0
     checkpoint_s: float = 30.0
     lookback: int = 1_000_000
+    session_s: float = 15.0
     stall_s: float = 120.0
 
     @property
@@ -196,6 +198,7 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "idle_after_s": _seconds,
     "checkpoint_s": _seconds,
     "lookback": _records,
+    "session_s": _seconds,
     "stall_s": _seconds,
 }
 
