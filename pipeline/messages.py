@@ -99,7 +99,7 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):
-    """`source` has closed every minute up to and including `minute`; an idle one holds nobody up until it speaks again."""
+    """`source` has closed every minute up to and including `minute`; an idle one holds nobody up until it speaks."""
 
     source: str
     minute: int
@@ -149,7 +149,7 @@ class Signal(msgspec.Struct, frozen=True):
 
 
 class Incident(msgspec.Struct, frozen=True, tag="incident"):
-    """One change of an incident; the newest record with an `incident_id` is its state. Fields as in the wire contract."""
+    """One change of an incident; the newest with an `incident_id` is its state. Fields as in the wire contract."""
 
     incident_id: str
     state: str
