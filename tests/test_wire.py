@@ -608,6 +608,56 @@ def test_a_missing_latency_or_retry_is_not_zero() -> None:
     assert "retry" not in operation.rates
 
 
+# -- device clocks --------------------------------------------------------------------------------------------------
+
+
+def lag(*records: bytes) -> tuple[int, int]:
+    """Sum of believed delays, ms, and of how many records."""
+    out = run(records)
+    return out.total("lag_sum_ms"), out.total("lag_records")
+
+
+def test_delay_is_arrival_less_occurrence_else_less_sending() -> None:
+    assert lag(encoded(10, occurred_at=START + 7_000, sent_at=START + 9_000, device_id="d")) == (3_000, 1)
+    assert lag(encoded(10, sent_at=START + 9_000, device_id="d")) == (1_000, 1)
+
+
+def test_a_record_that_does_not_say_when_it_happened_has_no_delay() -> None:
+    out = run([encoded(10, device_id="d")])
+    assert (out.total("lag_records"), out.cohort.delay_bins, out.cohort.violating) == (0, (), 0)
+
+
+def test_the_delay_of_cached_records_is_not_counted() -> None:
+    assert lag(encoded(10, occurred_at=START, cached=True, device_id="d")) == (0, 0)
+
+
+def test_a_clock_that_is_ahead_is_corrected_for_its_skew() -> None:
+    ahead_ms = 200_000
+    total, records = lag(
+        *(
+            encoded(at, device_id="d", occurred_at=START + 1_000 * at + ahead_ms - 100 * (1 + at % 3))
+            for at in range(300)
+        )
+    )
+    assert records == 300
+    assert 0 <= total / records <= 300
+
+
+@pytest.mark.parametrize("instant", [0, 12_345, 90_000_000])
+def test_time_since_start_is_a_violated_clause_and_not_believed(instant: int) -> None:
+    out = run([encoded(10, occurred_at=instant, device_id="d")])
+    assert (out.total("lag_records"), out.clauses()) == (0, {"clock.uptime": 1})
+
+
+@pytest.mark.parametrize("instant", [START // 1_000, START * 1_000, START * 1_000_000])
+def test_another_unit_of_time_is_a_violated_clause(instant: int) -> None:
+    assert run([encoded(10, occurred_at=instant, device_id="d")]).clauses() == {"clock.unit": 1}
+
+
+def test_sending_stands_in_for_an_occurrence_that_is_not_believed() -> None:
+    assert lag(encoded(10, occurred_at=5, sent_at=START + 9_000, device_id="d")) == (1_000, 1)
+
+
 # -- windows --------------------------------------------------------------------------------------------------------
 
 
