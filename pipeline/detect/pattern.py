@@ -299,14 +299,15 @@ class Pattern:
         )
 
     def _explained(self, span: Span, at: int) -> list[int]:
-        """Nodes of incidents that this span's data belong to: open ones, and resolved ones it still looks back on."""
+        """Nodes of incidents that this span's data belong to: those that fire or recover, and past ones (that may be
+        forming again) it still looks back on."""
         assert self._lattice is not None
         nodes = []
         for case in self.incidents:
             if case.finding.kind != "pattern" or case.fired_at is None:
                 continue
             since = case.recovered_at
-            if case.state == "resolved" and since is not None and at - span.ms >= since:
+            if case.state in ("resolved", "forming") and since is not None and at - span.ms >= since:
                 continue
             node = self._lattice.node.get(case.scope)
             if node is not None:

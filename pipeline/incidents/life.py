@@ -46,6 +46,7 @@ class Case:
     state: str
     changed_at: int
     fired_at: int | None = None
+    """When it began to fire, the last time if it was reopened; recovery is asked of what came after."""
     recovered_at: int | None = None
     """When the excess was last found gone; evidence from before belongs to this case still."""
     effects: dict[str, float] = field(default_factory=dict)
@@ -94,9 +95,10 @@ class Incidents:
     def change(self, case: Case, state: str, at: int, finding: Finding | None = None) -> Incident:
         """Move a case to a state (it may be in it already) and write the record."""
         case.finding = finding or case.finding
+        if state == "firing" and (case.fired_at is None or case.state in ("forming", "resolved")):
+            case.fired_at = at
         case.state, case.changed_at = state, at
         if state == "firing":
-            case.fired_at = case.fired_at or at
             case.recovered_at = None
         elif state in ("recovering", "resolved") and case.recovered_at is None:
             case.recovered_at = at
