@@ -1,128 +1,182 @@
-"""Which clock to believe: the arrival clock of a log, and when a device's own says that something happened."""
+"""When did it happen? Which device clocks to believe, and what of a lag is skew and what is delay.
+
+One report cannot tell a clock that is behind from a feed that is slow. A device's reports together can: the least lag
+(arrival - device time) of one to two days is what neither the network nor a queue explains.
+
+- Below zero: the clock is ahead by so much, as nothing arrives before it happens. Corrected.
+- Ten minutes or more, with five records within a minute of it: the clock is behind; a slow feed does not hold so still.
+  Corrected.
+- Anything between is taken for the shortest way to us, and so for delay.
+
+A record that is more than ten minutes earlier than that least lag allows is from the future: it is not believed and
+moves nothing, until five in a row say so; then the clock was set, and a new least begins.
+
+All of a minute is judged at once, when it is closed: the answer does not depend on the order within it.
+"""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
+import numpy as np
+from numpy.typing import NDArray
 
-AHEAD_MS: Final = HOUR_MS
-"""A record further ahead of the arrival clock moves it only when others agree."""
-AGREEING: Final = 5
-"""So many records after it, to within `AHEAD_MS`."""
+from pipeline.contracts import NUMBER
+from pipeline.observation import EARLIEST_MS, LATEST_MS
 
-FUTURE_MS: Final = 5 * 60_000
-"""A device clock further ahead of arrival than this violates `clock.future`; it is corrected all the same."""
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+DAY_MS: Final = 86_400_000
 BEHIND_MS: Final = 10 * 60_000
-"""A device none of whose records ever came sooner than this has a clock that is behind, not a slow feed..."""
-BEHIND_RECORDS: Final = 5
-"""...once so many have been seen."""
-JUMP_MS: Final = HOUR_MS
+"""A least lag of this much is a clock that is behind..."""
+CONSTANT_MS: Final = 60_000
+REPORTS: Final = 5
+"""...once so many records came within `CONSTANT_MS` of it."""
+JUMP_MS: Final = 10 * 60_000
+"""A record earlier by this much than its device's other records allow is not believed."""
+LONGEST_DELAY_MS: Final = 30 * DAY_MS
+"""What is older on arrival comes from a clock that was never set."""
 
-_SECONDS: Final = range(10**9, 10**10)
-_EARLIEST_MS: Final = 10**11
-_LATEST_MS: Final = 10**14
+ABSENT: Final = -(2**63)
+"""Stands for a time that a record does not have; no valid one has this value."""
+NONE: Final = -1
+"""Stands for a delay that cannot be told, and for no clause."""
+
+_UPTIME_MS: Final = 10**11
+"""Less than this (three years) is no date but time since start."""
+_UNITS: Final = (1e3, 1e-3, 1e-6)
+"""What makes milliseconds of seconds, micro- and nanoseconds."""
+_UNKNOWN: Final = 2**62
+"""Least lag of a device of which nothing is known; more than any."""
 
 
 class Believed(NamedTuple):
-    """delay_ms: how long the record took to arrive, None where no clock tells. clauses: violated ones."""
+    """By row: ms from the believed occurrence to arrival, and the number of the violated clause; or `NONE`."""
 
-    delay_ms: int | None
-    clauses: tuple[str, ...]
-
-
-_UNTOLD: Final = Believed(None, ())
-
-
-def implausible(instant: int) -> str | None:
-    """The clause that a device time violates by its magnitude alone."""
-    if _EARLIEST_MS <= instant < _LATEST_MS:
-        return None
-    return "clock.uptime" if 0 <= instant < _SECONDS.start else "clock.unit"
+    delay: Ints
+    clause: Ints
 
 
 class DeviceClocks:
-    """Skew of devices as a rolling minimum of arrival - occurrence, over one to two days of the arrival clock.
-
-    One report cannot tell skew from delay. A minimum below zero is a clock ahead; one that stays above `BEHIND_MS` a
-    clock behind; anything between is taken for delay, as the shortest way to us is short. Bounded: past `cap` devices
-    those that were not seen lately are forgotten.
-    """
-
-    def __init__(self, cap: int = 1_000_000) -> None:
-        self._cap = cap
-        self._day = 0
-        self._now: dict[str, tuple[int, int]] = {}
-        self._before: dict[str, tuple[int, int]] = {}
-
-    def believe(self, device: str | None, arrival: int, occurred_at: int | None, sent_at: int | None) -> Believed:
-        """The delay of a record. Only a time of occurrence is corrected for skew; a time of sending is taken as it is."""
-        clauses: tuple[str, ...] = ()
-        if occurred_at is not None:
-            clause = implausible(occurred_at)
-            if clause is None:
-                return self._corrected(device, arrival, occurred_at)
-            clauses = (clause,)
-        if sent_at is not None and implausible(sent_at) is None:
-            return Believed(max(arrival - sent_at, 0), clauses)
-        return Believed(None, clauses) if clauses else _UNTOLD
-
-    def _corrected(self, device: str | None, arrival: int, occurred_at: int) -> Believed:
-        lag = arrival - occurred_at
-        clauses: tuple[str, ...] = ("clock.future",) if lag < -FUTURE_MS else ()
-        if device is None:
-            return Believed(max(lag, 0), clauses)
-        if arrival // DAY_MS > self._day or len(self._now) >= self._cap // 2:
-            self._day = max(arrival // DAY_MS, self._day)
-            self._before, self._now = self._now, {}
-        least, count = self._now.get(device) or self._before.get(device) or (lag, 0)
-        if lag < least - JUMP_MS:
-            clauses = (*clauses, "clock.jump")
-            count = 0
-        least = min(lag, least)
-        self._now[device] = (least, count + 1)
-        if least < 0 or (least > BEHIND_MS and count >= BEHIND_RECORDS):
-            return Believed(lag - least, clauses)
-        return Believed(lag, clauses)
-
-
-class ArrivalClock:
-    """The running maximum of arrival times; it never goes back, and one wild record does not move it.
-
-    A record more than an hour ahead is held. When the next `AGREEING` records agree with it to within an hour, there was
-    a real gap: all are let through and the clock moves. When one does not, those held are refused.
-    """
+    """The least lags of devices, by their numbers (`pipeline.devices`)."""
 
     def __init__(self) -> None:
-        self.now: int | None = None
-        self._held: list[tuple[int, object]] = []
+        self._day = 0
+        # Since midnight, and on the day before; how many records were near; how many in a row came too early.
+        self._least = np.empty(0, dtype=np.int64)
+        self._least_before = np.empty(0, dtype=np.int64)
+        self._near = np.empty(0, dtype=np.int64)
+        self._near_before = np.empty(0, dtype=np.int64)
+        self._early = np.empty(0, dtype=np.int64)
 
-    @property
-    def holding(self) -> bool:
-        return bool(self._held)
+    def forget(self, devices: list[int]) -> None:
+        """These numbers have been given to other devices."""
+        known = [device for device in devices if device < len(self._least)]
+        self._least[known] = self._least_before[known] = _UNKNOWN
+        self._near[known] = self._near_before[known] = self._early[known] = 0
 
-    @property
-    def first_held(self) -> object | None:
-        return self._held[0][1] if self._held else None
+    def believe(self, now: int, device: Ints, arrival: Ints, occurred: Ints, sent: Ints, fresh: Bools) -> Believed:
+        """Judge the records of a minute that begins at `now`, on the arrival clock.
 
-    def take(self, arrival: int, item: object) -> tuple[list[tuple[int, object]], list[tuple[int, object]]]:
-        """Records to let through, in order, and records refused; the one given may be in neither (it is held)."""
-        if self.now is None or arrival <= self.now + AHEAD_MS:
-            refused, self._held = self._held, []
-            self.now = arrival if self.now is None else max(self.now, arrival)
-            return [(arrival, item)], refused
-        refused = []
-        if self._held and abs(arrival - self._held[0][0]) > AHEAD_MS:
-            refused, self._held = self._held, []
-        self._held.append((arrival, item))
-        if len(self._held) <= AGREEING:
-            return [], refused
-        through, self._held = self._held, []
-        self.now = max(arrival for arrival, _ in through)
-        return through, refused
+        Args:
+            device: numbers; below zero is nobody known.
+            arrival, occurred, sent: ms since the epoch, the latter two may be `ABSENT`.
+            fresh: records to judge by; others (cached) get no delay and are only looked at for what they violate.
+        """
+        self._turn(now // DAY_MS)
+        has_occurred, has_sent = occurred != ABSENT, sent != ABSENT
+        tells_occurred = has_occurred & (occurred >= EARLIEST_MS) & (occurred <= LATEST_MS)
+        tells_sent = has_sent & (sent >= EARLIEST_MS) & (sent <= LATEST_MS)
+        clause = np.full(len(device), NONE, dtype=np.int64)
+        for wrong, time in ((has_occurred & ~tells_occurred, occurred), (has_sent & ~tells_sent, sent)):
+            at = np.flatnonzero(wrong & (clause == NONE))
+            if len(at):
+                clause[at] = _magnitude(time[at], arrival[at])
+        delay = np.full(len(device), NONE, dtype=np.int64)
+        rows = np.flatnonzero(fresh & (tells_occurred | tells_sent))
+        if len(rows):
+            arrival = arrival[rows]
+            since_occurred = np.where(tells_occurred[rows], arrival - occurred[rows], _UNKNOWN)
+            since_sent = np.where(tells_sent[rows], arrival - sent[rows], _UNKNOWN)
+            # Sending is nearer to arrival, so it says more about the clock; what is asked for is the occurrence.
+            lag = np.where(tells_occurred[rows], since_occurred, since_sent)
+            delay[rows], violated = self._delays(device[rows], lag, np.minimum(since_occurred, since_sent))
+            clause[rows] = np.where(clause[rows] == NONE, violated, clause[rows])
+        return Believed(delay, clause)
 
-    def give_up(self) -> list[tuple[int, object]]:
-        """The log has ended: what is held is refused, as nobody came to agree."""
-        refused, self._held = self._held, []
-        return refused
+    def _delays(self, device: Ints, lag: Ints, shortest: Ints) -> tuple[Ints, Ints]:
+        skew = np.zeros(len(device), dtype=np.int64)
+        clause = np.full(len(device), NONE, dtype=np.int64)
+        known = device >= 0
+        future = ~known & (lag < -JUMP_MS)
+        if known.any():
+            skew[known], future[known], jumped = self._learn(device[known], shortest[known])
+            clause[np.flatnonzero(known)[jumped]] = NUMBER["clock.jump"]
+        delay = np.maximum(lag - skew, 0)
+        past = delay > LONGEST_DELAY_MS
+        clause[past] = NUMBER["clock.past"]
+        clause[future] = NUMBER["clock.future"]
+        delay[past | future] = NONE
+        return delay, clause
+
+    def _learn(self, device: Ints, lag: Ints) -> tuple[Ints, Bools, Bools]:
+        """Skew of each record's device, records from the future, records by which a clock was found to be set anew."""
+        self._grow(int(device.max()) + 1)
+        who, of = np.unique(device, return_inverse=True)
+        floor = np.minimum(self._least[who], self._least_before[who])
+        early = lag < np.where(floor < _UNKNOWN, floor - JUMP_MS, -_UNKNOWN)[of]
+        earlies = np.bincount(of[early], minlength=len(who))
+        usual = np.bincount(of[~early], minlength=len(who))
+        run = np.where(usual > 0, 0, self._early[who] + earlies)
+        was_set = run >= REPORTS
+        self._early[who] = np.where(was_set, 0, run)
+        anew = who[was_set]
+        self._least[anew] = self._least_before[anew] = _UNKNOWN
+        self._near[anew] = self._near_before[anew] = 0
+        jumped = early & was_set[of]
+        counted = ~early | jumped
+        least = self._least[who]
+        np.minimum.at(least, of[counted], lag[counted])
+        near = np.where(least < self._least[who] - CONSTANT_MS, 0, self._near[who])
+        near += np.bincount(of[counted & (lag <= least[of] + CONSTANT_MS)], minlength=len(who))
+        self._least[who], self._near[who] = least, near
+        before = self._least_before[who]
+        floor = np.minimum(least, before)
+        still = np.where(least <= floor + CONSTANT_MS, near, 0)
+        still += np.where(before <= floor + CONSTANT_MS, self._near_before[who], 0)
+        skew = np.where((floor < 0) | ((floor >= BEHIND_MS) & (still >= REPORTS) & (floor < _UNKNOWN)), floor, 0)
+        return skew[of], early & ~jumped, jumped
+
+    def _turn(self, day: int) -> None:
+        if day <= self._day:
+            return
+        if day == self._day + 1:
+            self._least_before, self._near_before = self._least, self._near
+        else:
+            self._least_before = np.full(len(self._least), _UNKNOWN, dtype=np.int64)
+            self._near_before = np.zeros(len(self._near), dtype=np.int64)
+        self._least = np.full(len(self._least_before), _UNKNOWN, dtype=np.int64)
+        self._near = np.zeros(len(self._near_before), dtype=np.int64)
+        self._day = day
+
+    def _grow(self, size: int) -> None:
+        more = max(size, 2 * len(self._least)) - len(self._least) if size > len(self._least) else 0
+        if more:
+            unknown, nothing = np.full(more, _UNKNOWN, dtype=np.int64), np.zeros(more, dtype=np.int64)
+            self._least = np.concatenate([self._least, unknown])
+            self._least_before = np.concatenate([self._least_before, unknown])
+            self._near = np.concatenate([self._near, nothing])
+            self._near_before = np.concatenate([self._near_before, nothing])
+            self._early = np.concatenate([self._early, nothing])
+
+
+def _magnitude(time: Ints, arrival: Ints) -> Ints:
+    """The clause that a time violates that lies outside of all calendars."""
+    near = np.zeros(len(time), dtype=np.bool_)
+    for scale in _UNITS:
+        near |= np.abs(time * scale - arrival) <= LONGEST_DELAY_MS
+    uptime = (time >= 0) & (time < _UPTIME_MS)
+    return np.where(
+        near, NUMBER["clock.unit"], np.where(uptime, NUMBER["clock.uptime"], NUMBER["clock.implausible"])
+    ).astype(np.int64)

@@ -1,57 +1,69 @@
 """The ingest stage: one log of raw records in; cohort windows of a minute, rejects and progress out. Pure.
 
-adapter -> arrival clock -> duplicates and order -> believed clocks -> the open minute's columns. A minute is closed when
-the arrival clock passes its end, so windows are a function of the log alone.
+    records ──► adapter ──► arrival clock ──► duplicates and order ──► the open minute ──► Windows, Tick
+                   └───────────────┴──► Reject
+
+A batch is taken apart into columns and each step looks at all of it. A minute is closed when the arrival clock passes
+its end, so windows are a function of the log alone, however it was cut into batches.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from itertools import pairwise
+from typing import Final, NamedTuple, TypeAlias
 
-from pipeline.clocks import AHEAD_MS, ArrivalClock, DeviceClocks
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrival import NOT_STARTED, ArrivalClock
+from pipeline.clocks import DeviceClocks
+from pipeline.columns import Columns, columns
+from pipeline.contracts import NUMBER
+from pipeline.devices import Devices
+from pipeline.gaps import Missing
 from pipeline.messages import MINUTE_MS, Reject, Tick, Windows
-from pipeline.observation import Observation
+from pipeline.observation import LATEST_MS, Observation
 from pipeline.operators import ADAPTERS
-from pipeline.operators.adapter import Decoded, reject
-from pipeline.ordering import OperatorOrder
+from pipeline.operators.adapter import Decoded, refusal
+from pipeline.ordering import DUPLICATE, RESET, Ordering
 from pipeline.records import RecordBatch
-from pipeline.windows import (
-    ABSENT,
-    CACHED,
-    DUPLICATE,
-    GAP_ONLY,
-    INVERTED,
-    OUTCOME_CODE,
-    SEQUENCED,
-    VIOLATING,
-    Minute,
-    SeriesTable,
-    close,
-)
+from pipeline.rows import Rows
+from pipeline.windows import Minute
 
 Answer: TypeAlias = Windows | Tick | Reject
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an ingest stage keeps in memory at most: event ids and sequences an operator, devices, cohorts."""
+    """What an ingest stage keeps in memory at most.
+
+    event_ids, scopes, devices, gaps: over all operators of the log; what was not seen for the longest is forgotten.
+    cohorts, operations: in one minute; beyond, they are pooled. rows: of the open minute; beyond, it is sent in parts.
+    """
 
     event_ids: int = 4_000_000
     scopes: int = 1_000_000
     devices: int = 1_000_000
+    gaps: int = 200_000
     cohorts: int = 20_000
+    operations: int = 256
+    rows: int = 500_000
+
+
+_LIMITS: Final = Limits()
 
 
 @dataclass(slots=True)
 class Totals:
-    """What became of records; records = accepted + duplicates + rejected, but for those that are still held.
+    """What became of records: records = accepted + duplicates + rejected. One that is held back is not counted yet.
 
-    first_at, last_at: the arrival clock at the first and the last record that was let through; None without one.
+    first_at, last_at: the least and the greatest arrival of those accepted, ms since the epoch; None without one.
     """
 
-    records: int = 0
     accepted: int = 0
     duplicates: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -59,19 +71,78 @@ class Totals:
     first_at: int | None = None
     last_at: int | None = None
 
+    @property
+    def records(self) -> int:
+        return self.accepted + self.duplicates + self.rejected.total()
 
-class _Item:
-    """A decoded record that is held back: what is needed to let it through, or to refuse it."""
 
-    __slots__ = ("batch", "index", "observation", "violations")
+class _Refused(NamedTuple):
+    """A record that the adapter refused. after: observations that came before it and are undecided."""
 
-    def __init__(
-        self, batch: RecordBatch, index: int, observation: Observation, violations: tuple[str, ...] | None
-    ) -> None:
-        self.batch = batch
-        self.index = index
-        self.observation = observation
-        self.violations = violations
+    after: int
+    operator: str | None
+    reason: str
+    position: int
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Records that the arrival clock has not decided, in the order of the log.
+
+    places: batch and index of each observation. violations: by number of the observation. walls: the broker's time of
+    each record, empty on disk.
+    """
+
+    observations: list[Observation] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+    places: list[tuple[RecordBatch, int]] = field(default_factory=list)
+    violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    refused: list[_Refused] = field(default_factory=list)
+    walls: list[int] = field(default_factory=list)
+
+    def add(self, batch: RecordBatch, decoded: Decoded) -> None:
+        before = len(self.observations)
+        self.observations += decoded.observations
+        self.arrivals += decoded.arrivals
+        self.places += [(batch, index) for index in decoded.where]
+        for number, violated in decoded.violations.items():
+            self.violations[before + number] = violated
+        for index, operator, reject in decoded.rejects:
+            after = before + bisect_left(decoded.where, index)
+            self.refused.append(_Refused(after, operator, reject.reason, batch.positions[index]))
+        if batch.timestamps is not None:
+            # Kafka writes -1 where nobody gave a time; that bounds nothing.
+            stamps = (batch.timestamps[index] for index in decoded.where)
+            self.walls += [stamp if stamp >= 0 else LATEST_MS for stamp in stamps]
+
+    def take(self, number: int) -> _Queue:
+        """The first observations, and what was refused among them; they are no longer here."""
+        taken = _Queue(
+            self.observations[:number],
+            self.arrivals[:number],
+            self.places[:number],
+            {row: violated for row, violated in self.violations.items() if row < number},
+            [refused for refused in self.refused if refused.after <= number],
+        )
+        del self.observations[:number], self.arrivals[:number], self.places[:number], self.walls[:number]
+        self.violations = {row - number: it for row, it in self.violations.items() if row >= number}
+        self.refused = [it._replace(after=it.after - number) for it in self.refused if it.after > number]
+        return taken
+
+    def without(self, unwanted: NDArray[np.bool_]) -> _Queue:
+        """The observations that are not marked."""
+        kept = np.flatnonzero(~unwanted).tolist()
+        number = {row: i for i, row in enumerate(kept)}
+        return _Queue(
+            [self.observations[row] for row in kept],
+            [self.arrivals[row] for row in kept],
+            [self.places[row] for row in kept],
+            {number[row]: violated for row, violated in self.violations.items() if row in number},
+        )
+
+    def position(self, number: int) -> int:
+        batch, index = self.places[number]
+        return batch.positions[index]
 
 
 class Ingest:
@@ -83,225 +154,169 @@ class Ingest:
         limits: what is kept in memory.
     """
 
-    def __init__(self, source: str, *, adapter: str = "canonical", limits: Limits | None = None) -> None:
+    def __init__(self, source: str, *, adapter: str = "canonical", limits: Limits = _LIMITS) -> None:
         self.source = source
         self.totals = Totals()
-        self._limits = limits or Limits()
+        self._limits = limits
         self._adapter = ADAPTERS[adapter]()
-        self._clock = ArrivalClock()
-        self._devices = DeviceClocks(self._limits.devices)
-        self._orders: dict[str, OperatorOrder] = {}
-        self._table = SeriesTable(self._limits.cohorts)
-        self._minute = Minute()
-        self._opened: int | None = None
-        self._part = 0
-        self._anonymous = 0
-        self._first_of_minute: int | None = None
+        self._queue = _Queue()
+        self._arrival = ArrivalClock()
+        self._ordering = Ordering(ids=limits.event_ids, scopes=limits.scopes, gaps=limits.gaps)
+        self._devices = Devices(limits.devices)
+        self._clocks = DeviceClocks()
+        self._minute = Minute(limits.cohorts, limits.operations)
+        self._parts: Counter[str] = Counter()
+        self._missing: deque[Missing] = deque()
+        """Found missing for good, not yet counted."""
+        self._at: int | None = None
+        """Start of the open minute; None before the first record."""
+        self._first: int | None = None
+        """Position of the first record in it that has not been sent."""
 
     @property
     def boundary(self) -> int | None:
-        """Position of the first record that is not in a closed minute or is held; None: all that was read is closed."""
-        held = self._clock.first_held
-        if self._first_of_minute is None and isinstance(held, _Item):
-            return held.batch.positions[held.index]
-        return self._first_of_minute
+        """Position of the first record that has not been said (of the open minute, or held); None: all have been."""
+        if self._first is None and self._queue.places:
+            return self._queue.position(0)
+        return self._first
 
     @property
     def shortened(self) -> int:
-        """Times that memory forgot event ids before their day was over."""
-        return sum(order.remembered.shortened for order in self._orders.values())
+        """Times that event ids were forgotten before their day was over, for lack of room."""
+        return self._ordering.shortened
 
     @property
     def overflowed(self) -> int:
-        """Observations pooled because there were too many cohorts."""
-        return self._table.overflowed
+        """Records whose cohort or operation was pooled, as there were too many in their minute."""
+        return self._minute.pooled
 
     def feed(self, batch: RecordBatch) -> list[Answer]:
         """Take records in the order of the log."""
-        out: list[Answer] = []
         decoded = self._adapter.decode(batch)
-        totals = self.totals
-        totals.records += len(batch.values)
-        totals.unknown_fields += decoded.unknown_fields
-        for refused in decoded.rejects:
-            totals.rejected[refused.reason] += 1
-            out.append(refused)
-        clock = self._clock
-        timestamps = batch.timestamps
-        violations = decoded.violations
-        take = self._take
-        for i, (observation, arrival, index) in enumerate(
-            zip(decoded.observations, decoded.arrivals, decoded.where, strict=True)
-        ):
-            now = clock.now
-            if (
-                now is not None
-                and arrival <= now + AHEAD_MS
-                and not clock.holding
-                and (timestamps is None or arrival <= timestamps[index] + AHEAD_MS)
-            ):
-                if arrival > now:
-                    clock.now = arrival
-                    if arrival >= self._end:
-                        self._close(arrival, out)
-                take(observation, arrival, batch.positions[index], violations.get(i) if violations else None)
-            else:
-                self._unusual(decoded, batch, i, out)
+        self.totals.unknown_fields += decoded.unknown_fields
+        out: list[Answer] = []
+        for _, _, reject in decoded.rejects:
+            self.totals.rejected[reject.reason] += 1
+            out.append(reject)
+        self._queue.add(batch, decoded)
+        self._let_through(out)
         return out
 
     def flush(self, idle: bool = False) -> list[Answer]:
         """Close the open minute early: the log has ended, or is idle and must not hold others up.
 
-        An idle log may go on: a further part of the same minute is then sent under a higher `part`. What is held for a
-        wild arrival time is refused at the end of a log only.
+        An idle log may go on: a further part of the same minute is then sent under a higher `part`, and what is held
+        for a wild arrival stays held. At the end of a log it is refused.
         """
         out: list[Answer] = []
-        if not idle:
-            self._refuse(self._clock.give_up(), out)
-        if self._opened is None:
-            out.append(Tick(self.source, 0, idle))
-            return out
-        for opening in self._due(self._clock.now or 0):
-            self._gap(opening)
-        out += close(self._minute, self._table, self.source, self._opened, self._part)
-        self._minute = Minute()
-        self._part += 1
-        self._first_of_minute = None
-        out.append(Tick(self.source, self._opened, idle))
+        if idle and self._queue.arrivals:
+            self._arrival.start(self._queue.arrivals[0])
+        self._let_through(out, last=not idle)
+        if self._at is not None:
+            self._count_missing(self._at + MINUTE_MS)
+            out += self._minute.close(self.source, self._at, self._clocks, self._parts)
+            out.append(Tick(self.source, self._at, idle))
+        self._first = None
         return out
 
-    # -- one record --------------------------------------------------------------------------------------------------
-
-    def _unusual(self, decoded: Decoded, batch: RecordBatch, i: int, out: list[Answer]) -> None:
-        """The first record, one far ahead of the clock, or one that comes while such are held."""
-        index, arrival = decoded.where[i], decoded.arrivals[i]
-        item = _Item(batch, index, decoded.observations[i], decoded.violations.get(i))
-        if batch.timestamps is not None and arrival > batch.timestamps[index] + AHEAD_MS:
-            self._refuse([(arrival, item)], out)
-            return
-        through, refused = self._clock.take(arrival, item)
-        self._refuse(refused, out)
-        for at, held in through:
-            assert isinstance(held, _Item)
-            if self._opened is None:
-                self._open(at)
-            elif at >= self._end:
-                self._close(at, out)
-            self._take(held.observation, at, held.batch.positions[held.index], held.violations)
-
-    def _refuse(self, held: list[tuple[int, object]], out: list[Answer]) -> None:
-        for at, item in held:
-            assert isinstance(item, _Item)
-            self.totals.rejected["received_at.ahead"] += 1
-            detail = f"received_at {at} is more than an hour ahead, and no five records after it agree"
-            out.append(reject(item.batch, item.index, "received_at.ahead", "received_at", detail))
-
-    def _take(self, seen: Observation, arrival: int, position: int, violations: tuple[str, ...] | None) -> None:
-        totals = self.totals
-        operator = seen.operator
-        order = self._orders.get(operator)
-        if order is None:
-            order = self._orders[operator] = OperatorOrder(self._limits.event_ids, self._limits.scopes)
-        series = self._table.series(operator, seen.device_class, seen.firmware, seen.environment, seen.operation)
-        now = self._clock.now or arrival
-        if totals.first_at is None:
-            totals.first_at = now
-        totals.last_at = now
-        if self._first_of_minute is None:
-            self._first_of_minute = position
-        name = seen.device_id or seen.session_id
-        if name is None:
-            self._anonymous += 1
-            device = -self._anonymous
-        else:
-            device = hash(name) & _POSITIVE
-        minute = self._minute
-        bits = OUTCOME_CODE[seen.outcome]
-        retries = seen.retries
-        latency = seen.latency_ms
-        count = seen.count
-        if not order.remembered.is_new(seen.event_id, now):
-            totals.duplicates += 1
-            bits |= DUPLICATE
-            delay, expected = ABSENT, 0
-        else:
-            totals.accepted += 1
-            clauses = violations or ()
-            place = order.sequence(
-                seen.seq, seen.seq_scope, seen.session_id, seen.device_id, seen.cached, now, series, device
-            )
-            expected = place.expected
-            if place.sequenced:
-                bits |= INVERTED | SEQUENCED if place.inverted else SEQUENCED
-            if place.clause is not None:
-                clauses = (*clauses, place.clause)
-            occurred_at, sent_at = seen.occurred_at, seen.sent_at
-            delay = ABSENT
-            if occurred_at is not None or sent_at is not None:
-                believed = self._devices.believe(seen.device_id, arrival, occurred_at, sent_at)
-                if believed.delay_ms is not None:
-                    delay = believed.delay_ms
-                if believed.clauses:
-                    clauses = (*clauses, *believed.clauses)
-            if seen.cached:
-                bits |= CACHED
-            if clauses:
-                bits |= VIOLATING
-                counts = minute.clauses.setdefault(self._table.cohort_of[series], {})
-                for clause in set(clauses):
-                    counts[clause] = counts.get(clause, 0) + 1
-        minute.series.append(series)
-        minute.device.append(device)
-        minute.bits.append(bits)
-        minute.latency.append(-1.0 if latency is None else latency)
-        minute.count.append(count)
-        minute.retried.append(ABSENT if retries is None else min(retries, count))
-        minute.delay.append(delay)
-        minute.expected.append(expected)
-        minute.gaps.append(0)
-
-    # -- minutes -----------------------------------------------------------------------------------------------------
-
-    @property
-    def _end(self) -> int:
-        return (self._opened or 0) + MINUTE_MS
-
-    def _open(self, at: int) -> None:
-        self._opened = at // MINUTE_MS * MINUTE_MS
-        self._part = 0
-
-    def _close(self, at: int, out: list[Answer]) -> None:
-        """The clock has come to `at`, past the open minute: close it. Gaps that came due since count in it."""
-        assert self._opened is not None
-        for opening in self._due(at // MINUTE_MS * MINUTE_MS):
-            self._gap(opening)
-        out += close(self._minute, self._table, self.source, self._opened, self._part)
-        self._minute = Minute()
-        self._first_of_minute = None
-        self._open(at)
-        out.append(Tick(self.source, (self._opened or 0) - MINUTE_MS))
-
-    def _due(self, now: int) -> list[tuple[int, int, int]]:
-        """Series, device and missing numbers of the gaps that are due, in an order that the log alone decides."""
-        return [
-            (opening.series, opening.device, opening.missing)
-            for _, order in sorted(self._orders.items())
-            for opening in order.due(now)
+    def _let_through(self, out: list[Answer], last: bool = False) -> None:
+        """Ask the arrival clock about the queue, and count what it has decided."""
+        before = self._arrival.now
+        clock, wild = self._arrival.admit(self._queue.arrivals, self._queue.walls or None, last=last)
+        taken = self._queue.take(len(clock))
+        refused = [
+            (before if not it.after else int(clock[it.after - 1]), it.operator, it.reason, it.position)
+            for it in taken.refused
         ]
+        for number in np.flatnonzero(wild).tolist():
+            reject = _ahead(taken, number)
+            self.totals.rejected[reject.reason] += 1
+            out.append(reject)
+            operator = taken.observations[number].operator
+            refused.append((int(clock[number]), operator, reject.reason, taken.position(number)))
+        if wild.any():
+            taken, clock = taken.without(wild), clock[~wild]
+        at_work: defaultdict[int, list[tuple[str | None, str, int]]] = defaultdict(list)
+        for now, who, reason, position in refused:
+            # Before the clock was started there is no minute to count in.
+            if now is not None and now != NOT_STARTED:
+                at_work[now // MINUTE_MS * MINUTE_MS].append((who, reason, position))
+        self._count(taken, clock, at_work, out)
 
-    def _gap(self, gap: tuple[int, int, int]) -> None:
-        series, device, missing = gap
-        minute = self._minute
-        minute.series.append(series)
-        minute.device.append(device)
-        minute.bits.append(GAP_ONLY)
-        minute.latency.append(-1.0)
-        minute.count.append(1)
-        minute.retried.append(ABSENT)
-        minute.delay.append(ABSENT)
-        minute.expected.append(missing)
-        minute.gaps.append(missing)
+    def _count(
+        self,
+        taken: _Queue,
+        clock: NDArray[np.int64],
+        refused: Mapping[int, Sequence[tuple[str | None, str, int]]],
+        out: list[Answer],
+    ) -> None:
+        """Count records minute by minute; refused: operator, reason and position, by minute."""
+        parts: dict[int, tuple[int, int]] = {}
+        if len(clock):
+            seen, rows = self._judge(taken, clock)
+            minute = clock // MINUTE_MS * MINUTE_MS
+            starts = [0, *(np.flatnonzero(np.diff(minute)) + 1).tolist(), len(clock)]
+            parts = {int(minute[first]): (first, end) for first, end in pairwise(starts)}
+        for at in sorted({*parts, *refused}):
+            self._move_to(at, out)
+            positions = [position for _, _, position in refused.get(at, ())]
+            for operator, reason, _ in refused.get(at, ()):
+                if operator is not None:
+                    self._minute.add_reject(operator, reason)
+            if at in parts:
+                first, end = parts[at]
+                positions.append(taken.position(first))
+                self._minute.add(seen, rows, first, end)
+            if self._first is None:
+                self._first = min(positions)
+            if self._minute.size >= self._limits.rows:
+                self._count_missing(at + MINUTE_MS)
+                out += self._minute.close(self.source, at, self._clocks, self._parts)
+
+    def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> tuple[Columns, Rows]:
+        seen = columns(taken.observations)
+        flags = self._ordering.judge(seen, clock)
+        self._missing.extend(self._ordering.missing())
+        device = self._devices.numbers(seen.operator, seen.device_id, seen.session_id)
+        self._clocks.forget(self._devices.forgotten())
+        violated = [(row, NUMBER[clause]) for row, clauses in taken.violations.items() for clause in clauses]
+        violated += [(row, NUMBER["seq.reset"]) for row in np.flatnonzero(flags & RESET).tolist()]
+        rows = Rows.of(seen, device, flags, taken.arrivals, sorted(violated))
+        totals = self.totals
+        duplicates = int(np.count_nonzero(flags & DUPLICATE))
+        totals.duplicates += duplicates
+        totals.accepted += len(clock) - duplicates
+        if duplicates < len(clock):
+            accepted = rows.arrival[(flags & DUPLICATE) == 0]
+            first, last = int(accepted.min()), int(accepted.max())
+            totals.first_at = first if totals.first_at is None else min(first, totals.first_at)
+            totals.last_at = last if totals.last_at is None else max(last, totals.last_at)
+        return seen, rows
+
+    def _move_to(self, at: int, out: list[Answer]) -> None:
+        """Close the open minute if another begins, and those between in which something came due."""
+        if self._at is None:
+            self._at = at
+        if at <= self._at:
+            return
+        while self._at < at:
+            self._count_missing(self._at + MINUTE_MS)
+            out += self._minute.close(self.source, self._at, self._clocks, self._parts)
+            self._parts.clear()
+            later = self._missing[0].due // MINUTE_MS * MINUTE_MS if self._missing else at
+            self._at = min(later, at)
+        self._first = None
+        out.append(Tick(self.source, at - MINUTE_MS))
+
+    def _count_missing(self, end: int) -> None:
+        """Count what was due before `end` in the open minute."""
+        while self._missing and self._missing[0].due < end:
+            _, (cohort, device, session), numbers = self._missing.popleft()
+            self._minute.add_missing(cohort, self._devices.number(cohort.operator, device, session), numbers)
 
 
-_POSITIVE: Final = (1 << 63) - 1
-"""Hashes of names are kept positive; anonymous records count down from -1."""
+def _ahead(queue: _Queue, number: int) -> Reject:
+    batch, index = queue.places[number]
+    at = queue.arrivals[number]
+    detail = f"received_at {at} is more than an hour ahead of the log, and the five records after it do not agree"
+    return refusal(batch, index, "received_at.ahead", "received_at", detail).reject

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, NamedTuple, TypeAlias
+from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
 UNKNOWN: Final = "unknown"
-ENVIRONMENTS: Final = ("production", "certification", "lab", UNKNOWN)
-OUTCOMES: Final = ("ok", "denied", "error", "timeout", UNKNOWN)
+Environment: TypeAlias = Literal["production", "certification", "lab", "unknown"]
+Outcome: TypeAlias = Literal["ok", "denied", "error", "timeout", "unknown"]
+ENVIRONMENTS: Final[tuple[str, ...]] = get_args(Environment)
+OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 
+MAX_NAME: Final = 128
+MAX_ID: Final = 256
+"""Characters."""
 MAX_LATENCY_MS: Final = 86_400_000.0
 MAX_RETRIES: Final = 1_000
 MAX_COUNT: Final = 1_000_000
@@ -33,9 +38,10 @@ class Cohort(NamedTuple):
 DIMENSIONS: Final = Cohort._fields
 
 
-Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Instant: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=MAX_SEQ)]
+Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+# Whatever a device clock may say: what it can mean is for `pipeline.clocks` to tell.
+Instant: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_SEQ, le=MAX_SEQ)]
 
 
 class Observation(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -50,8 +56,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
     operator: Name
     device_class: Name
     firmware: Name = UNKNOWN
-    environment: str = UNKNOWN
-    outcome: str = UNKNOWN
+    environment: Environment = "unknown"
+    outcome: Outcome = "unknown"
     latency_ms: Annotated[float, msgspec.Meta(ge=0, le=MAX_LATENCY_MS)] | None = None
     retries: Annotated[int, msgspec.Meta(ge=0, le=MAX_RETRIES)] | None = None
     device_id: Id | None = None
@@ -63,5 +69,5 @@ class Observation(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
     received_at: Annotated[int, msgspec.Meta(ge=EARLIEST_MS, le=LATEST_MS)] | None = None
     cached: bool = False
     count: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] = 1
-    error_code: Annotated[str, msgspec.Meta(max_length=256)] | None = None
-    app_version: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    error_code: Id | None = None
+    app_version: Name | None = None

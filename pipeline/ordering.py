@@ -1,212 +1,214 @@
-"""Duplicates, inversions and gaps of one operator's records. Bounded; the log alone decides."""
+"""Duplicates, inversions, resets and gaps of a log. Bounded; the log alone decides.
+
+A duplicate changes nothing. Everything else with a `seq` stands in one scope of its operator: its `seq_scope`, else its
+session, else its device unless that device has been seen with sessions; each kind is a name space of its own.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
-GAP_AFTER_MS: Final = 5 * 60_000
-"""A number still missing so long (arrival clock) after a higher one came is a gap."""
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.columns import Columns
+from pipeline.gaps import Gaps, Missing, Owner, Scope
+from pipeline.observation import Cohort
+
 REMEMBER_MS: Final = 24 * 3_600_000
-"""An event id is known at least so long, memory permitting."""
-JUMP: Final = 100_000
-"""A counter that leaps further than this has not lost records, it has changed its mind: a new count, `seq.jump`."""
+"""An event id is known at least so long (arrival clock), memory permitting."""
+
+DUPLICATE: Final = 1
+SEQUENCED: Final = 2
+"""Judged for order: with a sequence, neither duplicate nor cached."""
+INVERTED: Final = 4
+"""Lower than the highest before."""
+EXPECTED: Final = 8
+"""Its number was expected, and has come for the first time."""
+RESET: Final = 16
+"""It begins a new count."""
+
+_NAMED, _SESSION, _DEVICE = range(3)
+_IN_SESSIONS: Final = -2
+"""In place of a device's highest number: it counts within sessions. No number follows it."""
+
+_Tables: TypeAlias = tuple[dict[str, int], dict[str, int], dict[str, int]]
 
 
-class Order(NamedTuple):
-    """What the sequence says of one record.
-
-    sequenced: it is judged for order. inverted: it came after a higher one. expected: numbers that it accounts for.
-    clause: violated, or None.
-    """
-
-    sequenced: bool
-    inverted: bool
-    expected: int
-    clause: str | None
-
-
-UNSEQUENCED: Final = Order(False, False, 0, None)
-_IN_ORDER: Final = Order(True, False, 1, None)
-_INVERTED: Final = Order(True, True, 0, None)
-_FILLED: Final = Order(True, True, 1, None)
-_CACHED: Final = Order(False, False, 0, None)
-_CACHED_FILLED: Final = Order(False, False, 1, None)
-_REPEATED: Final = Order(True, False, 0, None)
-_RESET: Final = Order(True, False, 1, "seq.reset")
-_JUMPED: Final = Order(True, False, 1, "seq.jump")
-
-
-class Remembered:
-    """Event ids of the last day, by their 64-bit hashes, in two generations.
-
-    Each generation is kept for `REMEMBER_MS` after it was begun anew, or until it holds half of `cap`.
+class _Operator:
+    """What is remembered of one operator, in two generations: what was in neither is forgotten.
 
     Attributes:
-        shortened: times that memory ran out before the day did.
+        ids: event ids. highest: number by scope, one table a name space.
     """
 
-    def __init__(self, cap: int) -> None:
-        self._half = max(1, cap // 2)
-        self._young: set[int] = set()
-        self._old: set[int] = set()
-        self._begun: int | None = None
+    __slots__ = ("highest", "highest_before", "ids", "ids_before")
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.ids_before: set[str] = set()
+        self.highest: _Tables = ({}, {}, {})
+        self.highest_before: _Tables = ({}, {}, {})
+
+    def turn_ids(self) -> None:
+        self.ids_before, self.ids = self.ids, set()
+
+    def turn_scopes(self) -> None:
+        self.highest_before, self.highest = self.highest, ({}, {}, {})
+
+
+class Ordering:
+    """Judges the records of one log, in its order.
+
+    Args:
+        ids: event ids that are remembered at most, of all operators together; half of it is always.
+        scopes: likewise; those not seen for the longest are forgotten.
+        operators: likewise.
+        gaps: leaps of counters that wait at once.
+
+    Attributes:
+        shortened: times that ids were forgotten before their day was over, for lack of room.
+    """
+
+    def __init__(
+        self, *, ids: int = 4_000_000, scopes: int = 1_000_000, operators: int = 10_000, gaps: int = 200_000
+    ) -> None:
+        self._half_ids = max(ids // 2, 1)
+        self._half_scopes = max(scopes // 2, 1)
+        self._half_operators = max(operators // 2, 1)
+        self._operators: dict[str, _Operator] = {}
+        self._operators_before: dict[str, _Operator] = {}
+        self._since: int | None = None
+        """When the youngest generation of ids began."""
+        self._scopes = 0
+        """Scopes in the younger tables."""
+        self._gaps = Gaps(gaps)
+        self._missing: list[Missing] = []
         self.shortened = 0
 
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
-
-    def is_new(self, event_id: str, now: int) -> bool:
-        """Remember an id; was it unknown?"""
-        key = hash(event_id)
-        if key in self._young:
-            return False
-        new = key not in self._old
-        # An old one is seen anew: its day begins again.
-        if self._begun is None:
-            self._begun = now
-        elif now - self._begun > REMEMBER_MS:
-            self._turn(now)
-        elif len(self._young) >= self._half:
-            self.shortened += 1
-            self._turn(now)
-        self._young.add(key)
-        return new
-
-    def _turn(self, now: int) -> None:
-        self._old, self._young, self._begun = self._young, set(), now
-
-
-class Opening:
-    """Numbers that were skipped at once; those still missing when it is due are gaps."""
-
-    __slots__ = ("device", "due", "ranges", "scope", "series")
-
-    def __init__(self, due: int, series: int, device: int, scope: str, first: int, last: int) -> None:
-        self.due = due
-        self.series = series
-        self.device = device
-        self.scope = scope
-        self.ranges = [(first, last)]
-
-    def fill(self, number: int) -> bool:
-        for i, (first, last) in enumerate(self.ranges):
-            if first <= number <= last:
-                self.ranges[i : i + 1] = [
-                    part for part in ((first, number - 1), (number + 1, last)) if part[0] <= part[1]
-                ]
-                return True
-        return False
-
     @property
-    def missing(self) -> int:
-        return sum(last - first + 1 for first, last in self.ranges)
+    def forgotten_gaps(self) -> int:
+        """Ranges of awaited numbers that were given up for lack of room."""
+        return self._gaps.forgotten
 
+    def judge(self, seen: Columns, clock: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Flags of each record, given the arrival clock at each."""
+        self._make_room(int(clock[0]))
+        operators = self._operators
+        flags = bytearray(len(clock))
+        rows = zip(
+            seen.operator,
+            seen.event_id,
+            seen.device_id,
+            seen.session_id,
+            seen.seq,
+            seen.seq_scope,
+            seen.cached,
+            strict=True,
+        )
+        for row, (name, event_id, device, session, seq, named, cached) in enumerate(rows):
+            operator = operators.get(name)
+            if operator is None:
+                operator = self._recall(name)
+            ids = operator.ids
+            if event_id in ids:
+                flags[row] = DUPLICATE
+                continue
+            ids.add(event_id)
+            if event_id in operator.ids_before:
+                # Seen again, its day begins again.
+                flags[row] = DUPLICATE
+                continue
+            if session is not None and device is not None and operator.highest[_DEVICE].get(device) != _IN_SESSIONS:
+                self._leave_to_sessions(name, operator, device)
+            if seq is None:
+                continue
+            if named is not None:
+                space, scope = _NAMED, named
+            elif session is not None:
+                space, scope = _SESSION, session
+            elif device is not None:
+                space, scope = _DEVICE, device
+            else:
+                continue
+            highest = operator.highest[space]
+            if highest.get(scope) == seq - 1:
+                highest[scope] = seq
+                flags[row] = EXPECTED if cached else EXPECTED | SEQUENCED
+            else:
+                flags[row] = self._place(seen, row, operator, (name, space, scope), int(clock[row]))
+        self._missing += self._gaps.due(int(clock[-1]))
+        return np.frombuffer(flags, dtype=np.uint8)
 
-class Sequences:
-    """Counters of one name space (explicit scopes, sessions, or devices), the least recently seen forgotten past `cap`."""
+    def missing(self) -> list[Missing]:
+        """Numbers that were found missing for good since this was asked last, in the order of their leaps."""
+        missing, self._missing = self._missing, []
+        return missing
 
-    def __init__(self, cap: int) -> None:
-        self._half = max(1, cap // 2)
-        self._young: dict[str, int] = {}
-        self._old: dict[str, int] = {}
-        self._missing: dict[str, list[Opening]] = {}
-        self._waiting: deque[Opening] = deque()
-
-    def see(self, scope: str, seq: int, cached: bool, now: int, series: int, device: int) -> Order:
-        """Take a number. `series` and `device` say to whom a gap will be counted."""
-        highest = self._young.get(scope)
-        if highest is None:
-            highest = self._old.pop(scope, None)
+    def _place(self, seen: Columns, row: int, operator: _Operator, scope: Scope, now: int) -> int:
+        """Where a record stands that does not just follow the highest of its scope."""
+        seq, cached = seen.seq[row] or 0, seen.cached[row]
+        judged = 0 if cached else SEQUENCED
+        highest = self._highest(operator, scope)
+        if highest == _IN_SESSIONS:
+            return 0
+        if highest is None or seq > highest:
+            operator.highest[scope[1]][scope[2]] = seq
             if highest is None:
-                self._set(scope, seq)
-                return _CACHED_FILLED if cached else _IN_ORDER
-            self._set(scope, highest)
-        if seq == highest + 1:
-            self._young[scope] = seq
-            return _CACHED_FILLED if cached else _IN_ORDER
-        if seq > highest:
-            self._young[scope] = seq
-            if seq - highest > JUMP:
-                self._missing.pop(scope, None)
-                return _JUMPED
-            opening = Opening(now + GAP_AFTER_MS, series, device, scope, highest + 1, seq - 1)
-            self._missing.setdefault(scope, []).append(opening)
-            self._waiting.append(opening)
-            return _CACHED_FILLED if cached else _IN_ORDER
+                self._gaps.reset(scope)
+            elif seq > highest + 1:
+                cohort = Cohort(seen.operator[row], seen.device_class[row], seen.firmware[row], seen.environment[row])
+                owner = Owner(cohort, seen.device_id[row], seen.session_id[row])
+                self._gaps.await_numbers(scope, highest + 1, seq, now, owner)
+            return judged | EXPECTED
         if seq == highest:
-            return _CACHED if cached else _REPEATED
-        # What comes after it was due was missing for good.
-        filled = any(opening.due > now and opening.fill(seq) for opening in self._missing.get(scope, ()))
+            return judged
+        self._missing += self._gaps.due(now)
+        came = self._gaps.fill(scope, seq)
         if seq <= 1 and not cached:
-            self._young[scope] = seq
-            # The numbers of the new count are others: they fill nothing of the old one's.
-            self._missing.pop(scope, None)
-            return _RESET
-        if cached:
-            return _CACHED_FILLED if filled else _CACHED
-        return _FILLED if filled else _INVERTED
+            # When 0 comes right after 1, the new count has had its 1: that it swapped with 0 must leave no gap.
+            operator.highest[scope[1]][scope[2]] = max(seq, 1 if highest == 1 else 0)
+            self._gaps.reset(scope)
+            return judged | EXPECTED | RESET
+        return judged | (EXPECTED if came else 0) | (0 if cached else INVERTED)
 
-    def due(self, now: int) -> Iterator[Opening]:
-        """Openings that have waited long enough at `now`; each is handed out once."""
-        while self._waiting and self._waiting[0].due <= now:
-            opening = self._waiting.popleft()
-            others = self._missing.get(opening.scope, [])
-            # A count that began anew has let go of the openings before it.
-            if opening in others:
-                others.remove(opening)
-                if not others:
-                    del self._missing[opening.scope]
-            if opening.ranges:
-                yield opening
+    def _highest(self, operator: _Operator, scope: Scope) -> int | None:
+        """Highest number of a scope, made young again; None when it is new."""
+        _, space, name = scope
+        young = operator.highest[space]
+        highest = young.get(name)
+        if highest is None:
+            self._scopes += 1
+            highest = operator.highest_before[space].pop(name, None)
+            if highest is not None:
+                young[name] = highest
+        return highest
 
-    def _set(self, scope: str, highest: int) -> None:
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-        self._young[scope] = highest
+    def _leave_to_sessions(self, name: str, operator: _Operator, device: str) -> None:
+        scope = (name, _DEVICE, device)
+        if self._highest(operator, scope) is not None:
+            self._gaps.forget(scope)
+        operator.highest[_DEVICE][device] = _IN_SESSIONS
 
+    def _recall(self, name: str) -> _Operator:
+        operator = self._operators_before.pop(name, None) or _Operator()
+        self._operators[name] = operator
+        return operator
 
-class OperatorOrder:
-    """All of one operator: its event ids, its three name spaces of sequences."""
-
-    def __init__(self, remember: int, scopes: int) -> None:
-        self.remembered = Remembered(remember)
-        self._explicit = Sequences(scopes)
-        self._sessions = Sequences(scopes)
-        self._devices = Sequences(scopes)
-        self._with_sessions: dict[str, None] = {}
-        self._scopes = scopes
-
-    def sequence(
-        self,
-        seq: int | None,
-        seq_scope: str | None,
-        session_id: str | None,
-        device_id: str | None,
-        cached: bool,
-        now: int,
-        series: int,
-        device: int,
-    ) -> Order:
-        """Where a record stands in its sequence: of its scope, else its session, else its device.
-
-        A device that has been seen with sessions counts within those; without one its numbers say nothing.
-        """
-        if session_id is not None and device_id is not None and device_id not in self._with_sessions:
-            if len(self._with_sessions) >= self._scopes:
-                del self._with_sessions[next(iter(self._with_sessions))]
-            self._with_sessions[device_id] = None
-        if seq is None:
-            return UNSEQUENCED
-        if seq_scope is not None:
-            return self._explicit.see(seq_scope, seq, cached, now, series, device)
-        if session_id is not None:
-            return self._sessions.see(session_id, seq, cached, now, series, device)
-        if device_id is not None and device_id not in self._with_sessions:
-            return self._devices.see(device_id, seq, cached, now, series, device)
-        return UNSEQUENCED
-
-    def due(self, now: int) -> Iterator[Opening]:
-        for sequences in (self._explicit, self._sessions, self._devices):
-            yield from sequences.due(now)
+    def _make_room(self, now: int) -> None:
+        """Begin new generations where the younger one is full or a day old; what was only in the older one is gone."""
+        if len(self._operators) >= self._half_operators:
+            self._operators_before, self._operators = self._operators, {}
+        operators = [*self._operators.values(), *self._operators_before.values()]
+        if self._since is None:
+            self._since = now
+        full = sum(len(operator.ids) for operator in operators) >= self._half_ids
+        if full or now - self._since >= REMEMBER_MS:
+            self.shortened += now - self._since < REMEMBER_MS
+            self._since = now
+            for operator in operators:
+                operator.turn_ids()
+        if self._scopes >= self._half_scopes:
+            self._scopes = 0
+            for operator in operators:
+                operator.turn_scopes()

@@ -1,146 +1,239 @@
 import random
+from collections.abc import Sequence
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ordering import GAP_AFTER_MS, JUMP, REMEMBER_MS, OperatorOrder, Order, Remembered, Sequences
+from pipeline.columns import columns
+from pipeline.gaps import GAP_AFTER_MS, Missing
+from pipeline.observation import Cohort, Observation
+from pipeline.ordering import DUPLICATE, EXPECTED, INVERTED, REMEMBER_MS, RESET, SEQUENCED, Ordering
 
 HOUR = 3_600_000
+IN_ORDER = SEQUENCED | EXPECTED
+COHORT = Cohort("altura", "tv-2021")
 
 
-class Counter:
-    """One scope, a number every second unless told otherwise."""
+class Log:
+    """Records of one log, one a second unless told otherwise; each has an id of its own."""
 
-    def __init__(self, cap: int = 1_000) -> None:
-        self.sequences = Sequences(cap)
-        self.now = 0
+    def __init__(self, ordering: Ordering | None = None) -> None:
+        self.ordering = ordering or Ordering()
+        self.now = 1_790_000_000_000
+        self.sent = 0
 
-    def see(self, seq: int, *, cached: bool = False, scope: str = "s", after: int = 1_000) -> Order:
+    def see(
+        self,
+        seq: int | None = None,
+        *,
+        scope: str | None = None,
+        session: str | None = None,
+        device: str | None = None,
+        cached: bool = False,
+        event_id: str | None = None,
+        operator: str = COHORT.operator,
+        after: int = 1_000,
+    ) -> int:
         self.now += after
-        return self.sequences.see(scope, seq, cached, self.now, 0, 0)
+        self.sent += 1
+        record = Observation(
+            event_id=event_id or f"event {self.sent}",
+            operation="heartbeat",
+            operator=operator,
+            device_class=COHORT.device_class,
+            seq=seq,
+            seq_scope=scope,
+            session_id=session,
+            device_id=device,
+            cached=cached,
+        )
+        return int(self.ordering.judge(columns([record]), np.array([self.now]))[0])
+
+    def count(self, *numbers: int) -> list[int]:
+        """Flags of these numbers of one scope."""
+        return [self.see(number, scope="s") for number in numbers]
 
     def inverted(self, *numbers: int) -> list[int]:
-        return [number for number in numbers if self.see(number).inverted]
+        return [number for number, flags in zip(numbers, self.count(*numbers), strict=True) if flags & INVERTED]
+
+    def missing(self, after: int = GAP_AFTER_MS) -> list[Missing]:
+        """What is found missing when so much time has gone by."""
+        self.see(after=after)
+        return self.ordering.missing()
 
     def gaps(self, after: int = GAP_AFTER_MS) -> int:
-        """Numbers missing for good once so much time has gone by."""
-        self.now += after
-        return sum(opening.missing for opening in self.sequences.due(self.now))
+        return sum(missing.numbers for missing in self.missing(after))
 
 
 def test_numbers_in_order_are_neither_inverted_nor_gaps() -> None:
-    counter = Counter()
-    assert counter.inverted(7, 8, 9) == []
-    assert counter.gaps() == 0
+    log = Log()
+    assert log.count(7, 8, 9) == [IN_ORDER, IN_ORDER, IN_ORDER]
+    assert log.gaps() == 0
 
 
 def test_a_number_below_the_highest_before_it_is_inverted() -> None:
-    assert Counter().inverted(5, 8, 7, 6, 9, 4) == [7, 6, 4]
+    assert Log().inverted(5, 8, 7, 6, 9, 4) == [7, 6, 4]
 
 
-def test_the_same_number_in_another_record_is_no_inversion() -> None:
-    assert Counter().inverted(5, 6, 6, 7) == []
+def test_the_same_number_in_another_record_is_judged_and_no_inversion() -> None:
+    assert Log().count(5, 6, 6, 7) == [IN_ORDER, IN_ORDER, SEQUENCED, IN_ORDER]
 
 
 def test_a_cached_record_is_not_judged_for_order() -> None:
-    counter = Counter()
-    counter.inverted(5, 8)
-    assert counter.see(6, cached=True) == Order(False, False, 1, None)
-    assert not counter.see(9, cached=True).sequenced
+    log = Log()
+    log.count(5, 8)
+    assert log.see(6, scope="s", cached=True) == EXPECTED
+    assert log.see(4, scope="s", cached=True) == 0
+    assert log.see(9, scope="s", cached=True) == EXPECTED
+
+
+def test_a_cached_record_may_be_the_highest_before() -> None:
+    log = Log()
+    log.count(5)
+    log.see(9, scope="s", cached=True)
+    assert log.inverted(6) == [6]
 
 
 def test_numbers_missing_for_five_minutes_are_gaps() -> None:
-    counter = Counter()
-    counter.inverted(5, 9)
-    assert counter.gaps(GAP_AFTER_MS - 1) == 0
-    assert counter.gaps(1) == 3
+    log = Log()
+    log.count(5, 9)
+    assert log.gaps(GAP_AFTER_MS - 1) == 0
+    assert log.gaps(1) == 3
 
 
 def test_a_gap_is_counted_once() -> None:
-    counter = Counter()
-    counter.inverted(5, 9)
-    assert (counter.gaps(), counter.gaps()) == (3, 0)
+    log = Log()
+    log.count(5, 9)
+    assert (log.gaps(), log.gaps()) == (3, 0)
+
+
+def test_a_gap_belongs_to_the_record_that_came_instead_and_to_the_time_when_it_came_due() -> None:
+    log = Log()
+    log.see(5, device="d")
+    log.see(9, device="d")
+    due = log.now + GAP_AFTER_MS
+    (missing,) = log.missing(HOUR)
+    assert missing == Missing(due, (COHORT, "d", None), 3)
 
 
 def test_a_number_that_comes_within_five_minutes_is_no_gap() -> None:
-    counter = Counter()
-    counter.inverted(5, 9, 7)
-    assert counter.gaps() == 2
+    log = Log()
+    assert log.count(5, 9, 7)[-1] == SEQUENCED | INVERTED | EXPECTED
+    assert log.gaps() == 2
 
 
-def test_a_number_that_comes_later_than_five_minutes_was_a_gap() -> None:
-    counter = Counter()
-    counter.inverted(5, 7)
-    assert counter.see(6, after=GAP_AFTER_MS) == Order(True, True, 0, None)
-    assert counter.gaps(0) == 1
+def test_a_number_that_comes_after_five_minutes_was_a_gap() -> None:
+    log = Log()
+    log.count(5, 7)
+    assert log.see(6, scope="s", after=GAP_AFTER_MS) == SEQUENCED | INVERTED
+    assert log.gaps(0) == 1
 
 
 def test_a_cached_record_fills_a_gap() -> None:
-    counter = Counter()
-    counter.inverted(5, 7)
-    counter.see(6, cached=True)
-    assert counter.gaps() == 0
+    log = Log()
+    log.count(5, 7)
+    log.see(6, scope="s", cached=True)
+    assert log.gaps() == 0
 
 
 def test_a_counter_that_falls_to_zero_or_one_is_reset() -> None:
     for first in (0, 1):
-        counter = Counter()
-        counter.inverted(5, 6)
-        assert counter.see(first) == Order(True, False, 1, "seq.reset")
-        assert counter.inverted(first + 1, first + 2) == []
-        assert counter.gaps() == 0
+        log = Log()
+        log.count(5, 6)
+        assert log.count(first) == [IN_ORDER | RESET]
+        assert log.inverted(first + 1, first + 2) == []
+        assert log.gaps() == 0
 
 
 def test_a_reset_that_is_a_missing_number_leaves_no_gap_of_it() -> None:
-    counter = Counter()
-    counter.inverted(0, 2)
-    assert counter.see(1).clause == "seq.reset"
-    assert counter.gaps() == 0
+    log = Log()
+    assert log.count(0, 2, 1)[-1] & RESET
+    assert log.gaps() == 0
+
+
+def test_a_first_number_that_swapped_with_the_second_leaves_no_gap() -> None:
+    log = Log()
+    assert log.count(1, 0, 2) == [IN_ORDER, IN_ORDER | RESET, IN_ORDER]
+    assert log.gaps() == 0
 
 
 def test_what_was_missing_before_a_reset_still_is_and_the_new_count_does_not_fill_it() -> None:
-    counter = Counter()
-    counter.inverted(10, 15)
-    counter.inverted(0, *range(1, 14), 12)
-    assert counter.gaps() == 4
+    log = Log()
+    log.count(10, 15)
+    log.count(0, *range(1, 14), 12)
+    assert log.gaps() == 4
 
 
 def test_a_new_count_has_gaps_of_its_own() -> None:
-    counter = Counter()
-    counter.inverted(10, 0, 3)
-    assert counter.gaps() == 2
+    log = Log()
+    log.count(10, 0, 3)
+    assert log.gaps() == 2
 
 
 def test_a_cached_record_does_not_reset_a_counter() -> None:
-    counter = Counter()
-    counter.inverted(5, 6)
-    assert counter.see(1, cached=True).clause is None
-    assert counter.see(7).clause is None
-    assert counter.gaps() == 0
+    log = Log()
+    log.count(5, 6)
+    assert log.see(1, scope="s", cached=True) == 0
+    assert log.count(7) == [IN_ORDER]
+    assert log.gaps() == 0
 
 
-def test_a_counter_that_leaps_has_changed_its_mind() -> None:
-    counter = Counter()
-    counter.see(5)
-    assert counter.see(5 + JUMP + 1).clause == "seq.jump"
-    assert counter.gaps() == 0
+def test_a_leap_to_the_end_of_the_numbers_costs_as_much_as_one_lost_record() -> None:
+    log = Log()
+    log.count(5, 2**63 - 1)
+    assert log.inverted(6, 2**62) == [6, 2**62]
+    assert log.gaps() == 2**63 - 1 - 5 - 1 - 2
 
 
 def test_scopes_count_apart() -> None:
-    counter = Counter()
-    counter.see(9, scope="a")
-    assert not counter.see(5, scope="b").inverted
-    assert counter.gaps() == 0
+    log = Log()
+    log.see(9, scope="a")
+    assert log.see(5, scope="b") == IN_ORDER
+    assert log.gaps() == 0
+
+
+def test_operators_count_apart() -> None:
+    log = Log()
+    log.see(9, scope="a")
+    assert log.see(5, scope="a", operator="norvik") == IN_ORDER
+    assert log.see(8, scope="a") & INVERTED
 
 
 def test_the_scopes_seen_least_lately_are_forgotten_past_the_cap() -> None:
-    counter = Counter(cap=10)
-    counter.see(9, scope="kept")
+    log = Log(Ordering(scopes=10))
+    log.see(9, scope="kept")
     for number in range(100):
-        counter.see(9, scope=f"other {number}")
-        counter.see(9, scope="kept")
-    assert counter.see(5, scope="kept").inverted
-    assert not counter.see(5, scope="other 0").inverted
+        log.see(9, scope=f"other {number}")
+        log.see(9, scope="kept")
+    assert log.see(5, scope="kept") & INVERTED
+    assert not log.see(5, scope="other 0") & INVERTED
+
+
+def test_the_operators_seen_least_lately_are_forgotten_past_the_cap() -> None:
+    log = Log(Ordering(operators=10))
+    log.see(9, scope="s")
+    for number in range(100):
+        log.see(operator=f"other {number}")
+        log.see(9, scope="s")
+    assert log.see(5, scope="s") & INVERTED
+
+
+def test_past_the_cap_the_oldest_leap_is_forgotten_and_counted() -> None:
+    log = Log(Ordering(gaps=2))
+    for scope in "abc":
+        log.see(5, scope=scope)
+        log.see(7, scope=scope)
+    assert log.gaps() == 2
+    assert log.ordering.forgotten_gaps == 1
+
+
+def test_a_scope_full_of_holes_holds_a_bounded_number_of_them() -> None:
+    log = Log()
+    for number in range(2, 4_000, 2):
+        log.see(number, scope="s", after=1)
+    assert log.ordering.forgotten_gaps > 0
+    assert 0 < log.gaps() < 1_000
 
 
 @given(st.lists(st.integers(2, 30), max_size=60))
@@ -150,102 +243,153 @@ def test_inversions_are_those_of_a_running_maximum(numbers: list[int]) -> None:
         if number < highest:
             expected.append(number)
         highest = max(highest, number)
-    assert Counter().inverted(*numbers) == expected
+    assert Log().inverted(*numbers) == expected
 
 
 @given(st.lists(st.integers(2, 30), min_size=1, max_size=60), st.randoms(use_true_random=False))
 def test_gaps_are_the_numbers_between_the_first_and_the_highest_that_never_came(
     numbers: list[int], chance: random.Random
 ) -> None:
-    counter = Counter()
-    orders = [counter.see(number, cached=chance.random() < 0.2) for number in numbers]
+    log = Log()
+    flags = [log.see(number, scope="s", cached=chance.random() < 0.2) for number in numbers]
     never = set(range(numbers[0], max(numbers) + 1)) - set(numbers)
-    expected = sum(order.expected for order in orders)
-    assert counter.gaps() == len(never)
+    came = sum(bool(flag & EXPECTED) for flag in flags)
+    assert log.gaps() == len(never)
     # Each number that was due is accounted for once: it came, or it is missing.
-    assert expected + len(never) == max(numbers) - numbers[0] + 1
+    assert came + len(never) == max(numbers) - numbers[0] + 1
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[tuple[Observation, int]]:
+    """Records with few ids, scopes and numbers, and the arrival clock at each."""
+    few = st.sampled_from("abc")
+    now = 0
+    out = []
+    for _ in range(draw(st.integers(1, 60))):
+        now += draw(st.sampled_from((0, 1_000, GAP_AFTER_MS, REMEMBER_MS // 2)))
+        record = Observation(
+            event_id=str(draw(st.integers(0, 40))),
+            operation="heartbeat",
+            operator=draw(few),
+            device_class="tv",
+            seq=draw(st.none() | st.integers(0, 9)),
+            seq_scope=draw(st.none() | few),
+            session_id=draw(st.none() | few),
+            device_id=draw(st.none() | few),
+            cached=draw(st.booleans()),
+        )
+        out.append((record, now))
+    return out
+
+
+def judged(batches: Sequence[Sequence[tuple[Observation, int]]]) -> tuple[list[int], list[Missing]]:
+    ordering = Ordering()
+    flags: list[int] = []
+    for batch in batches:
+        clock = np.array([now for _, now in batch])
+        flags += ordering.judge(columns([record for record, _ in batch]), clock).tolist()
+    return flags, ordering.missing()
+
+
+@given(records(), st.data())
+def test_the_answer_does_not_hang_on_how_the_log_is_cut_into_batches(
+    log: list[tuple[Observation, int]], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(log)))
+    assert judged([part for part in (log[:cut], log[cut:]) if part]) == judged([log])
+
+
+@given(records())
+def test_a_duplicate_changes_nothing(log: list[tuple[Observation, int]]) -> None:
+    flags, missing = judged([log])
+    kept = [flag for flag in flags if not flag & DUPLICATE]
+    once = [record for record, flag in zip(log, flags, strict=True) if not flag & DUPLICATE]
+    assert judged([once])[0] == kept
+    # With nothing after it the clock stops earlier, and less comes due.
+    assert judged([once])[1] == missing[: len(judged([once])[1])]
 
 
 # -- whose sequence it is -------------------------------------------------------------------------------------------
 
 
-def sequence(order: OperatorOrder, seq: int | None, **who: str) -> Order:
-    return order.sequence(
-        seq, who.get("scope"), who.get("session"), who.get("device"), cached=False, now=0, series=0, device=0
-    )
-
-
 def test_scopes_sessions_and_devices_are_name_spaces_of_their_own() -> None:
-    order = OperatorOrder(100, 100)
-    assert sequence(order, 9, device="x").sequenced
-    assert not sequence(order, 5, session="x").inverted
-    assert not sequence(order, 3, scope="x").inverted
-    assert sequence(order, 8, device="x").inverted
-    assert sequence(order, 4, session="x").inverted
-    assert sequence(order, 2, scope="x").inverted
+    log = Log()
+    assert log.see(9, device="x") & SEQUENCED
+    assert log.see(5, session="x") == IN_ORDER
+    assert log.see(3, scope="x") == IN_ORDER
+    assert log.see(8, device="x") & INVERTED
+    assert log.see(4, session="x") & INVERTED
+    assert log.see(2, scope="x") & INVERTED
 
 
 def test_an_explicit_scope_goes_before_the_session_and_that_before_the_device() -> None:
-    order = OperatorOrder(100, 100)
-    sequence(order, 9, scope="a", session="b", device="c")
-    assert not sequence(order, 5, session="b", device="c").inverted
-    assert sequence(order, 8, scope="a").inverted
+    log = Log()
+    log.see(9, scope="a", session="b", device="c")
+    assert log.see(5, session="b", device="c") == IN_ORDER
+    assert log.see(8, scope="a") & INVERTED
 
 
 def test_a_device_seen_with_sessions_is_not_sequenced_without_one() -> None:
-    order = OperatorOrder(100, 100)
-    assert sequence(order, 9, device="x").sequenced
-    sequence(order, 1, device="x", session="s")
-    assert not sequence(order, 5, device="x").sequenced
-    assert sequence(order, 9, device="y").sequenced
+    log = Log()
+    assert log.see(9, device="x") & SEQUENCED
+    log.see(1, device="x", session="s")
+    assert log.see(5, device="x") == 0
+    assert log.see(9, device="y") & SEQUENCED
+
+
+def test_what_a_device_had_skipped_is_no_gap_once_it_is_seen_with_sessions() -> None:
+    log = Log()
+    log.see(9, device="x")
+    log.see(12, device="x")
+    log.see(1, device="x", session="s")
+    assert log.gaps() == 0
 
 
 def test_a_device_is_seen_with_a_session_by_a_record_without_a_number_too() -> None:
-    order = OperatorOrder(100, 100)
-    sequence(order, None, device="x", session="s")
-    assert not sequence(order, 5, device="x").sequenced
+    log = Log()
+    log.see(device="x", session="s")
+    assert log.see(5, device="x") == 0
 
 
 def test_a_record_without_a_number_or_without_a_scope_is_not_sequenced() -> None:
-    order = OperatorOrder(100, 100)
-    assert not sequence(order, None, device="x").sequenced
-    assert not sequence(order, 5).sequenced
+    log = Log()
+    assert log.see(device="x") == 0
+    assert log.see(5) == 0
 
 
 # -- event ids ------------------------------------------------------------------------------------------------------
 
 
-def test_an_event_id_is_new_once() -> None:
-    remembered = Remembered(100)
-    assert [remembered.is_new(name, 0) for name in ("a", "b", "a")] == [True, True, False]
+def test_an_event_id_is_new_once_and_for_each_operator() -> None:
+    log = Log()
+    assert [log.see(event_id=name) for name in ("a", "b", "a")] == [0, 0, DUPLICATE]
+    assert log.see(event_id="a", operator="norvik") == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 20)), max_size=200))
 def test_an_event_id_seen_within_a_day_is_never_taken_for_new(steps: list[tuple[str, int]]) -> None:
-    remembered = Remembered(1_000)
+    log = Log()
     seen: dict[str, int] = {}
-    now = 0
     for name, hours in steps:
-        now += hours * HOUR
-        new = remembered.is_new(name, now)
-        if name in seen and now - seen[name] <= REMEMBER_MS:
-            assert not new
+        flags = log.see(event_id=name, after=hours * HOUR)
+        if name in seen and log.now - seen[name] <= REMEMBER_MS:
+            assert flags == DUPLICATE
         if name not in seen:
-            assert new
-        seen[name] = now
+            assert flags == 0
+        seen[name] = log.now
 
 
-def test_what_is_remembered_stays_within_the_cap_and_says_when_it_was_shortened() -> None:
-    remembered = Remembered(100)
+def test_event_ids_past_the_cap_are_forgotten_and_that_is_said() -> None:
+    log = Log(Ordering(ids=100))
     for number in range(1_000):
-        remembered.is_new(str(number), 0)
-    assert len(remembered) <= 100
-    assert remembered.shortened > 0
-    assert not remembered.is_new("999", 0)
+        log.see(event_id=str(number))
+    assert log.ordering.shortened > 0
+    assert log.see(event_id="999") == DUPLICATE
+    assert log.see(event_id="0") == 0
 
 
 def test_a_day_that_fits_is_not_shortened() -> None:
-    remembered = Remembered(100)
+    log = Log(Ordering(ids=100))
     for number in range(1_000):
-        remembered.is_new(str(number), number * HOUR)
-    assert remembered.shortened == 0
+        log.see(event_id=str(number), after=HOUR)
+    assert log.ordering.shortened == 0

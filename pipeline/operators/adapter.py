@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from pipeline.messages import Place, Reject
 from pipeline.observation import Observation
+from pipeline.operators.jsontext import MAX_BYTES
 from pipeline.records import RecordBatch
+
+LONGEST_REJECT: Final = 64 * 1024
+"""Of a record over the limit so much is kept: it cannot be fed again, and must fit through a dead-letter queue."""
+
+
+class Refusal(NamedTuple):
+    """A record that could not be used: where in the batch, and its operator where that could be read."""
+
+    where: int
+    operator: str | None
+    reject: Reject
 
 
 @dataclass(slots=True)
 class Decoded:
-    """A batch after its adapter; `observations`, `arrivals` and `where` run side by side.
+    """A batch after its adapter; `observations`, `arrivals` and `where` run side by side, in the order of the records.
 
     arrivals: when the first system that we trust received each, ms since the epoch.
     where: index into the batch of the record that each observation came from (one record may hold several).
@@ -23,26 +37,28 @@ class Decoded:
 
     observations: list[Observation] = field(default_factory=list)
     arrivals: list[int] = field(default_factory=list)
-    where: list[int] = field(default_factory=list)
+    where: Sequence[int] = ()
     violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
     raw: dict[int, dict[str, str]] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: list[Refusal] = field(default_factory=list)
     unknown_fields: int = 0
 
 
 class Adapter(ABC):
-    """Turns records of one wire format into Observations. Pure: the same batch gives the same answer."""
+    """Turns records of one wire format into Observations. Pure: the same record gives the same answer."""
 
     @abstractmethod
     def decode(self, batch: RecordBatch) -> Decoded:
-        """Every record ends as observations or as a reject."""
+        """Every record ends as observations or as a refusal."""
 
 
-def place(batch: RecordBatch, index: int) -> Place:
-    return Place(batch.origin, batch.positions[index])
-
-
-def reject(batch: RecordBatch, index: int, reason: str, field: str | None, detail: str) -> Reject:
-    """A reject of a record of a batch."""
+def refusal(
+    batch: RecordBatch, index: int, reason: str, field: str | None, detail: str, operator: str | None = None
+) -> Refusal:
+    """A refusal of a record of a batch."""
+    value = batch.values[index]
+    if len(value) > MAX_BYTES:
+        value = value[:LONGEST_REJECT]
     received_at = batch.timestamps[index] if batch.timestamps is not None else None
-    return Reject(reason, field, place(batch, index), detail, batch.values[index], received_at)
+    place = Place(batch.origin, batch.positions[index])
+    return Refusal(index, operator, Reject(reason, field, place, detail, value, received_at))

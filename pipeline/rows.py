@@ -1,0 +1,92 @@
+"""What is counted of records, in arrays: the rows of a minute until it is summed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.clocks import ABSENT
+from pipeline.columns import Columns
+from pipeline.observation import OUTCOMES
+from pipeline.units import Ints
+
+OK, DENIED, ERROR, TIMEOUT, UNKNOWN = range(len(OUTCOMES))
+_OUTCOME: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+SAYS_NOTHING: Final = -1
+"""Retries of a record that does not carry them."""
+
+
+class Rows(NamedTuple):
+    """Of some records, in arrays of one length but for the last two.
+
+    device: number. flags: of `pipeline.ordering`. outcome: code, as above. count: attempts. retries: or `SAYS_NOTHING`.
+    arrival, occurred, sent: ms since the epoch, or `pipeline.clocks.ABSENT`. latency: ms, NaN where there is none.
+    clause_row, clause: pairs, a row and the number of a clause that it violates, in order of rows.
+    """
+
+    device: Ints
+    flags: Ints
+    cached: NDArray[np.bool_]
+    outcome: Ints
+    attempts: Ints
+    retries: Ints
+    arrival: Ints
+    occurred: Ints
+    sent: Ints
+    latency: NDArray[np.float64]
+    clause_row: Ints
+    clause: Ints
+
+    @classmethod
+    def of(
+        cls,
+        seen: Columns,
+        device: Ints,
+        flags: NDArray[np.uint8],
+        arrival: Sequence[int],
+        violated: Iterable[tuple[int, int]],
+    ) -> Self:
+        """Rows of records; violated: pairs of row and clause number, in order of rows."""
+        pairs = np.array(list(violated), dtype=np.int64).reshape(-1, 2)
+        return cls(
+            device=device,
+            flags=flags.astype(np.int64),
+            cached=np.array(seen.cached, dtype=np.bool_),
+            outcome=np.array([_OUTCOME[outcome] for outcome in seen.outcome], dtype=np.int64),
+            attempts=np.array(seen.count, dtype=np.int64),
+            retries=_integers(seen.retries, SAYS_NOTHING),
+            arrival=np.array(arrival, dtype=np.int64),
+            occurred=_integers(seen.occurred_at, ABSENT),
+            sent=_integers(seen.sent_at, ABSENT),
+            latency=np.array(seen.latency_ms, dtype=np.float64),
+            clause_row=pairs[:, 0],
+            clause=pairs[:, 1],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All rows of some, one after the other; there must be at least one."""
+        if len(parts) == 1:
+            return parts[0]
+        shift = 0
+        rows = []
+        for part in parts:
+            rows.append(part.clause_row + shift)
+            shift += len(part.device)
+        *plain, _, clause = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(*plain, np.concatenate(rows), clause)
+
+    def part(self, first: int, end: int) -> Self:
+        """Rows from `first` up to `end`, exclusive."""
+        if first == 0 and end == len(self.device):
+            return self
+        a, b = np.searchsorted(self.clause_row, (first, end)).tolist()
+        plain = (column[first:end] for column in self[:-2])
+        return type(self)(*plain, self.clause_row[a:b] - first, self.clause[a:b])
+
+
+def _integers(values: Sequence[int | None], absent: int) -> Ints:
+    return np.array([absent if value is None else value for value in values], dtype=np.int64)

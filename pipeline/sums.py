@@ -1,0 +1,173 @@
+"""A minute's rows, summed: by operation and by cohort, all cohorts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.clocks import NONE
+from pipeline.contracts import CLAUSES, clause_id
+from pipeline.messages import CohortWindow, OperationWindow
+from pipeline.observation import Cohort
+from pipeline.ordering import DUPLICATE, EXPECTED, INVERTED, SEQUENCED
+from pipeline.rows import DENIED, ERROR, OK, SAYS_NOTHING, TIMEOUT, UNKNOWN, Rows
+from pipeline.units import Ints, Share, Units
+
+
+class Unfilled(NamedTuple):
+    """Sequence numbers that never came: of which cohort and device, and how many."""
+
+    cohort: Ints
+    device: Ints
+    missing: Ints
+
+
+def operation_windows(
+    rows: Rows, series: Ints, of_series: Sequence[tuple[int, str]], cohorts: int
+) -> list[dict[str, OperationWindow]]:
+    """By cohort, its operations in order of their names; `of_series` has cohort and operation of each row's series."""
+    out: list[dict[str, OperationWindow]] = [{} for _ in range(cohorts)]
+    if not len(series):
+        return out
+    accepted = (rows.flags & DUPLICATE) == 0
+    known = accepted & (rows.outcome != UNKNOWN)
+    tells = accepted & (rows.retries != SAYS_NOTHING)
+    timed = accepted & ((rows.outcome == OK) | (rows.outcome == UNKNOWN)) & (rows.latency >= 0)
+    units = Units(series, rows.device)
+    of = units.sums(
+        {
+            "records": accepted,
+            "attempts": accepted * rows.attempts,
+            "known": known,
+            "known attempts": known * rows.attempts,
+            "failed": (known & (rows.outcome == ERROR)) * rows.attempts,
+            "denied": (known & (rows.outcome == DENIED)) * rows.attempts,
+            "timed out": (known & (rows.outcome == TIMEOUT)) * rows.attempts,
+            "telling": tells,
+            "telling attempts": tells * rows.attempts,
+            # Of an aggregate only their sum is known: so many attempts at most were tried again.
+            "retried": tells * np.minimum(rows.retries, rows.attempts),
+        }
+    )
+    rates = units.rates(
+        {
+            "failure": Share(of["known"], of["known attempts"], of["failed"]),
+            "denial": Share(of["known"], of["known attempts"], of["denied"]),
+            "timeout": Share(of["known"], of["known attempts"], of["timed out"]),
+            "retry": Share(of["telling"], of["telling attempts"], of["retried"]),
+        }
+    )
+    latency = units.histogram(timed, rows.latency, rows.attempts)
+    total = units.totals({"records": of["records"], "attempts": of["attempts"]})
+    for i in sorted(range(units.groups), key=of_series.__getitem__):
+        if total["records"][i]:
+            cohort, operation = of_series[i]
+            out[cohort][operation] = OperationWindow(
+                records=total["records"][i],
+                attempts=total["attempts"][i],
+                rates=rates[i],
+                bins=latency.bins[i],
+                weights=latency.weights[i],
+                latency_squares=latency.squares[i],
+            )
+    return out
+
+
+def cohort_windows(
+    names: Sequence[Cohort],
+    rows: Rows,
+    cohort: Ints,
+    delay: Ints,
+    unfilled: Unfilled,
+    operations: Sequence[dict[str, OperationWindow]],
+) -> list[CohortWindow]:
+    """The window of each cohort; `cohort` and `delay` (or `pipeline.clocks.NONE`) are given by row.
+
+    What came due and never came stands in rows of its own, after those of the records.
+    """
+    accepted = (rows.flags & DUPLICATE) == 0
+    sequenced = (rows.flags & SEQUENCED) != 0
+    inverted = (rows.flags & INVERTED) != 0
+    violating = np.zeros(len(cohort), dtype=np.bool_)
+    violating[rows.clause_row] = True
+    violating &= accepted
+    told = delay != NONE
+    record = np.ones(len(cohort), dtype=np.int64)
+    nothing, missing = np.zeros(len(unfilled.missing), dtype=np.int64), unfilled.missing
+    units = Units(np.concatenate((cohort, unfilled.cohort)), np.concatenate((rows.device, unfilled.device)))
+
+    def also(of_records: NDArray[np.generic], of_unfilled: Ints = nothing) -> NDArray[np.generic]:
+        return np.concatenate((of_records, of_unfilled)) if len(missing) else of_records
+
+    of = units.sums(
+        {
+            "arrived": also(record),
+            "arrived attempts": also(rows.attempts),
+            "repeated attempts": also(~accepted * rows.attempts),
+            "records": also(accepted),
+            "attempts": also(accepted * rows.attempts),
+            "violating": also(violating),
+            "violating attempts": also(violating * rows.attempts),
+            "sequenced": also(sequenced),
+            "sequenced attempts": also(sequenced * rows.attempts),
+            "inversions": also(inverted),
+            "inverted attempts": also(inverted * rows.attempts),
+            "expected": also((rows.flags & EXPECTED) != 0, missing),
+            "gaps": also(record * 0, missing),
+            "cached": also(accepted & rows.cached),
+            "lag": also(told * delay),
+            "told": also(told),
+        }
+    )
+    rates = units.rates(
+        {
+            "out_of_order": Share(of["sequenced"], of["sequenced attempts"], of["inverted attempts"]),
+            "duplicate": Share(of["arrived"], of["arrived attempts"], of["repeated attempts"]),
+            "gap": Share(of["expected"], of["expected"], of["gaps"]),
+            "contract": Share(of["records"], of["attempts"], of["violating attempts"]),
+        }
+    )
+    delays = units.histogram(
+        np.concatenate((told, nothing > 0)),
+        np.concatenate((delay, nothing)).astype(np.float64),
+        np.concatenate((rows.attempts, nothing)),
+    )
+    total = units.totals(of)
+    clauses = _clauses(rows, cohort, accepted, len(names))
+    return [
+        CohortWindow(
+            device_class=name.device_class,
+            firmware=name.firmware,
+            environment=name.environment,
+            records=total["records"][i],
+            duplicates=total["arrived"][i] - total["records"][i],
+            cached=total["cached"][i],
+            sequenced=total["sequenced"][i],
+            inversions=total["inversions"][i],
+            expected=total["expected"][i],
+            gaps=total["gaps"][i],
+            violating=total["violating"][i],
+            clauses=clauses[i],
+            rates=rates[i],
+            delay_bins=delays.bins[i],
+            delay_weights=delays.weights[i],
+            delay_squares=delays.squares[i],
+            lag_sum_ms=total["lag"][i],
+            lag_records=total["told"][i],
+            operations=operations[i],
+        )
+        for i, name in enumerate(names)
+    ]
+
+
+def _clauses(rows: Rows, cohort: Ints, accepted: NDArray[np.bool_], cohorts: int) -> list[dict[str, int]]:
+    """By cohort, how many records violate each clause, in order of the clauses."""
+    out: list[dict[str, int]] = [{} for _ in range(cohorts)]
+    counts = accepted[rows.clause_row]
+    cells, times = np.unique(cohort[rows.clause_row[counts]] * len(CLAUSES) + rows.clause[counts], return_counts=True)
+    for cell, number in zip(cells.tolist(), times.tolist(), strict=True):
+        out[cell // len(CLAUSES)][clause_id(cell % len(CLAUSES))] = number
+    return out
