@@ -18,6 +18,7 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from pipeline.intent.default import default
 from pipeline.intent.model import Intent, Priority, Service
@@ -61,21 +62,33 @@ def load(directory: Path) -> Intent:
     if not path.exists():
         return default()
     try:
-        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError([Fault(str(path), line, f"not YAML: {error.problem}", "mend the syntax")]) from error
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigurationError([Fault(str(path), 1, "not UTF-8", "save it as UTF-8")]) from error
     except OSError as error:
         raise ConfigurationError(
             [Fault(str(path), 1, f"cannot be read: {error.strerror}", "make it readable")]
         ) from error
+    try:
+        document = YAML(typ="rt").load(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        wrong = f"not YAML: a control character, U+{ord(text[error.position]):04X}"
+        raise ConfigurationError([Fault(str(path), line, wrong, "remove it")]) from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError([Fault(str(path), line, f"not YAML: {error.problem}", "mend the syntax")]) from error
     reader = _Reader(str(path))
     intent = reader.intent(document)
     if reader.faults or intent is None:
         raise ConfigurationError(sorted(reader.faults, key=lambda fault: fault.line))
     return intent
+
+
+def _line(node: CommentedMap, key: Any, otherwise: int) -> int:
+    """Line of a key, from 0; one that is absent, or that a merge (`<<`) brought in, has none of its own."""
+    place = (node.lc.data or {}).get(key)
+    return int(place[0]) if place else otherwise
 
 
 class _Reader:
@@ -91,33 +104,39 @@ class _Reader:
             if key not in known:
                 close = get_close_matches(str(key), known, n=1)
                 right = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-                self._fault(node.lc.key(key)[0], f"unknown key {str(key)!r}", right)
+                self._fault(_line(node, key, node.lc.line), f"unknown key {str(key)!r}", right)
 
     def intent(self, document: Any) -> Intent | None:
         if not isinstance(document, CommentedMap):
             self._fault(0, "not a mapping", f"begin with the keys {', '.join(_KEYS)}")
             return None
         self._unknown_keys(document, _KEYS)
-        if document.get("version") != 1:
-            line = document.lc.key("version")[0] if "version" in document else 0
-            self._fault(line, f"version is {document.get('version')!r}", "write 'version: 1'")
+        version = document.get("version")
+        if isinstance(version, bool) or version != 1:
+            self._fault(_line(document, "version", 0), f"version is {version!r}", "write 'version: 1'")
         budget = document.get("false_pages_per_week", 0.5)
         if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= LARGEST_BUDGET:
-            line = document.lc.value("false_pages_per_week")[0]
+            line = _line(document, "false_pages_per_week", 0)
             self._fault(line, f"false_pages_per_week is {budget!r}", "give a number above 0, such as 0.5")
             budget = 0.5
         services = document.get("services")
         if not isinstance(services, CommentedMap) or not services:
-            line = document.lc.key("services")[0] if "services" in document else 0
-            self._fault(line, "services is missing or empty", "name at least one service with its operations")
+            self._fault(
+                _line(document, "services", 0),
+                "services is missing or empty",
+                "name at least one service with its operations",
+            )
             return None
         found = [self._service(services, name) for name in services]
         return Intent(tuple(service for service in found if service is not None), float(budget))
 
     def _service(self, services: CommentedMap, name: Any) -> Service | None:
-        line = services.lc.key(name)[0]
+        line = _line(services, name, services.lc.line)
         node = services[name]
-        if not isinstance(name, str) or not isinstance(node, CommentedMap):
+        if not isinstance(name, str):
+            self._fault(line, f"the name of a service is {name!r}", f"make it text: '{name}', in quotes")
+            return None
+        if not isinstance(node, CommentedMap):
             self._fault(line, f"service {name!r} is not a mapping", "give it operations and a priority")
             return None
         self._unknown_keys(node, _SERVICE_KEYS)
@@ -127,13 +146,13 @@ class _Reader:
             or not operations
             or not all(isinstance(operation, str) and 0 < len(operation) <= 128 for operation in operations)
         ):
-            at = node.lc.key("operations")[0] if "operations" in node else line
+            at = _line(node, "operations", line)
             self._fault(at, f"operations of {name!r} are no list of names", "write operations: [playback_start]")
             operations = CommentedSeq()
         known = tuple(Priority)
         priority = node.get("priority")
         if priority not in known:
-            at = node.lc.key("priority")[0] if "priority" in node else line
+            at = _line(node, "priority", line)
             self._fault(at, f"priority of {name!r} is {priority!r}", f"choose one of {', '.join(known)}")
             return None
         return Service(name, tuple(operations), Priority(priority))

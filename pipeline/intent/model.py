@@ -63,7 +63,10 @@ class Intent:
 
     def severity_of(self, operations: Iterable[str]) -> Severity:
         """The gravest severity among the operations; one that no service names is a ticket."""
-        found = [
-            service.priority.severity for operation in operations for service in self._by_operation.get(operation, ())
-        ]
-        return min(found, key=_RANK.index) if found else Severity.TICKET
+        return min(map(self._severity, operations), key=_RANK.index, default=Severity.TICKET)
+
+    def _severity(self, operation: str) -> Severity:
+        services = self._by_operation.get(operation)
+        if services is None:
+            return Severity.TICKET
+        return min((service.priority.severity for service in services), key=_RANK.index)
