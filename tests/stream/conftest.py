@@ -19,7 +19,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[Live]:
         yield deployment
     else:
         with EmbeddedBroker() as broker:
-            # It lets nobody join before the session of who has left is over.
-            deployment = Live(broker.bootstrap, session_s=1.0)
+            # It lets nobody join before the session of who has left is over; joining alone takes it three seconds.
+            deployment = Live(broker.bootstrap, session_s=4.0)
             deployment.touch()
             yield deployment
