@@ -266,11 +266,18 @@ class Ingest:
             if at in parts:
                 first, end = parts[at]
                 positions.append(taken.position(first))
-                self._minute.add(seen, rows, first, end)
             if self._first is None:
                 self._first = min(positions)
+            if at in parts:
+                self._fill(seen, rows, first, end, at, out)
+
+    def _fill(self, seen: Columns, rows: Rows, first: int, end: int, at: int, out: list[Answer]) -> None:
+        """Add records to the open minute; a part is full after so many records, wherever the batch ends."""
+        while first < end:
+            until = min(end, first + self._limits.rows - self._minute.size)
+            self._minute.add(seen, rows, first, until)
+            first = until
             if self._minute.size >= self._limits.rows:
-                self._count_missing(at + MINUTE_MS)
                 out += self._minute.close(self.source, at, self._clocks, self._parts)
 
     def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> tuple[Columns, Rows]:

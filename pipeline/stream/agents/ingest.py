@@ -13,8 +13,9 @@ gets the partition next finds the cut in the commit and makes it at the same pla
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from faust.types import TP
@@ -29,6 +30,9 @@ from pipeline.stream.meters import IngestMeter
 from pipeline.stream.names import Names, partition_of, source_of
 from pipeline.stream.stamps import Stamp
 from pipeline.stream.transport import Committed
+
+PARTS_A_CUT: Final = 1 << 10
+"""Parts of a minute that come after an early cut have numbers from here on; after a second cut, from twice this."""
 
 
 class IngestStage(Protocol):
@@ -100,6 +104,8 @@ class IngestHolding(Holding):
         self._minute = -1
         """Of the last message that was sent; what is sent next in it has the next number."""
         self._number = 0
+        self._parts: Counter[str] = Counter()
+        """Of that minute, by operator."""
         self._cut_at = -1
         """Position of the last cut: nothing has come since when it is the position."""
         self._said: int | None = None
@@ -175,8 +181,7 @@ class IngestHolding(Holding):
                 continue
             stamp = self._next_stamp(message.minute)
             if isinstance(message, Windows):
-                # Parts are numbered by cuts: whoever goes on here knows them from the commit, a new stage does not.
-                body = encode(msgspec.structs.replace(message, part=stamp.cut))
+                body = encode(msgspec.structs.replace(message, part=self._next_part(message.operator, stamp.cut)))
                 partition = partition_of(message.operator, self._windows)
                 header = [stamp.header(self._source)]
                 await self._outbox.send(self._names.windows, partition, message.operator.encode(), body, header)
@@ -193,9 +198,17 @@ class IngestHolding(Holding):
 
     def _next_stamp(self, minute: int) -> Stamp:
         if minute != self._minute:
-            self._minute, self._number = minute, 0
+            self._begin(minute)
         self._number += 1
         return Stamp(minute, self._mark.cuts if minute == self._mark.minute else 0, self._number)
+
+    def _next_part(self, operator: str, cut: int) -> int:
+        """Counted anew after a cut: how many there were before it, whoever goes on after a crash does not know."""
+        self._parts[operator] += 1
+        return cut * PARTS_A_CUT + self._parts[operator] - 1
+
+    def _begin(self, minute: int) -> None:
+        self._minute, self._number, self._parts = minute, 0, Counter()
 
     async def _tend(self, now: float) -> None:
         silent = now - self._heard_at >= self._idle_after_s
@@ -228,13 +241,13 @@ class IngestHolding(Holding):
         if not ticks:
             # Nothing that was read has had a time.
             await self._say_idle()
-        self._minute = -1
+        self._begin(-1)
         await self._commit()
 
     async def _say_idle(self) -> None:
         tick = Tick(self._source, self._mark.minute, idle=True)
         await self._tell_all(tick, Stamp(self._mark.minute, self._mark.cuts, 0))
-        self._minute = -1
+        self._begin(-1)
 
     async def _commit(self) -> None:
         await self._outbox.delivered()
