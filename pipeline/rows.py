@@ -68,24 +68,29 @@ class Rows(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """All rows of some, one after the other; there must be at least one."""
-        if len(parts) == 1:
-            return parts[0]
-        shift = 0
-        rows = []
+        """All rows of some, one after the other."""
+        if len(parts) < 2:
+            return parts[0] if parts else cls._none()
+        rows, shift = [], 0
         for part in parts:
             rows.append(part.clause_row + shift)
             shift += len(part.device)
         *plain, _, clause = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return cls(*plain, np.concatenate(rows), clause)
+        return cls._make([*plain, np.concatenate(rows), clause])
+
+    @classmethod
+    def _none(cls) -> Self:
+        whole = np.empty(0, dtype=np.int64)
+        none = cls._make([whole] * len(cls._fields))
+        return none._replace(cached=whole.astype(np.bool_), latency=whole.astype(np.float64))
 
     def part(self, first: int, end: int) -> Self:
         """Rows from `first` up to `end`, exclusive."""
         if first == 0 and end == len(self.device):
             return self
         a, b = np.searchsorted(self.clause_row, (first, end)).tolist()
-        plain = (column[first:end] for column in self[:-2])
-        return type(self)(*plain, self.clause_row[a:b] - first, self.clause[a:b])
+        plain = [column[first:end] for column in self[:-2]]
+        return type(self)._make([*plain, self.clause_row[a:b] - first, self.clause[a:b]])
 
 
 def _integers(values: Sequence[int | None], absent: int) -> Ints:

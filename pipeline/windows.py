@@ -83,7 +83,7 @@ class Minute:
 
     def add_missing(self, cohort: Cohort, device: int, numbers: int) -> None:
         """Count sequence numbers of a device that never came."""
-        self._unfilled.append((tuple(cohort), device, min(numbers, _MOST_MISSING)))
+        self._unfilled.append((cohort, device, min(numbers, _MOST_MISSING)))
 
     def add_reject(self, operator: str, reason: str) -> None:
         self._rejects[operator][reason] += 1
