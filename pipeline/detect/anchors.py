@@ -175,7 +175,7 @@ class AnchorBook:
         shift = np.array([channel.is_shift for channel in self.table.channels])
         level = self.level.data[rows]
         shapes = {operator: season.at(shape, at_ms) for operator, shape in self.shapes.items()}
-        shape = np.stack([shapes[self.cohorts[row].operator] for row in rows])
+        shape = np.array([shapes[self.cohorts[row].operator] for row in rows]).reshape(level.shape)
         return np.asarray(np.where(shift, n * (level + shape), n * level * shape))
 
     def close_slot(self, slot: int, new_slot: int) -> list[int]:

@@ -166,7 +166,8 @@ class Baseline:
         feeds = self._judge_feeds(minute, cohorts, records)
         aside = self._set_aside(minute, cohorts, rows, records, feeds)
         n, x = self._measure(rows, self._count([parts[cohort] for cohort in cohorts]), ~aside)
-        after_outage = np.array([self._gates[cohort.operator].explains_gaps(minute) for cohort in cohorts])
+        known_outage = [self._gates[cohort.operator].explains_gaps(minute) for cohort in cohorts]
+        after_outage = np.array(known_outage, dtype=np.bool_)  # also where no cohort reported
         n[after_outage, _GAP] = x[after_outage, _GAP] = 0.0
         self._book.learn(rows[~aside], n[~aside], x[~aside])
         out.append(

@@ -162,10 +162,11 @@ class Pattern:
         if self._step_n.shape != shape:
             self._step_n, self._step_x = _grown(self._step_n, shape), _grown(self._step_x, shape)
             self._block_n, self._block_x = _grown(self._block_n, shape), _grown(self._block_x, shape)
-        use = ~evidence.aside
-        cells = np.ix_(rows[use], columns)
-        self._step_n[cells] += evidence.n[use]
-        self._step_x[cells] += evidence.x[use]
+        if evidence.cohorts:  # without any, arrays that came as JSON have lost their shape
+            use = ~evidence.aside
+            cells = np.ix_(rows[use], columns)
+            self._step_n[cells] += evidence.n[use]
+            self._step_x[cells] += evidence.x[use]
         for row, lag in zip(rows.tolist(), evidence.lag_ms.tolist(), strict=True):
             self._lag_ms[row] = lag
         return self._feeds.judge(evidence, self.incidents)

@@ -180,6 +180,16 @@ def test_a_share_of_nothing_is_no_evidence() -> None:
     assert np.isfinite(evidence.expected).all()
 
 
+def test_a_minute_in_which_all_was_rejected_is_told_without_a_cohort() -> None:
+    baseline = Baseline(["a"])
+    evidence_of(baseline, minute(0), {STB: cohort(STB)})
+    baseline.feed(Windows("a", minute(1), "altura", [], rejects={"json.invalid": 3}))
+    evidence = evidence_of(baseline, minute(1), {})
+    assert evidence.cohorts == []
+    assert evidence.n.shape == evidence.expected.shape == (0, len(evidence.channels))
+    assert evidence.feeds["altura"].records == 0
+
+
 def test_latency_counts_once_its_cut_points_are_known() -> None:
     baseline = Baseline(["a"])
     window = cohort(STB, operations={"playback_start": operation(300, bell(800, 300.0))})

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from models.season import DAY_MS
+from pipeline import codec
 from pipeline.detect.channels import EVERY, Channel
 from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.detect.history import STEP_MS
@@ -94,6 +95,17 @@ def test_a_cohort_that_no_anchor_names_is_not_judged(pattern: Pattern) -> None:
 
 def test_two_days_without_any_record_are_no_pattern(pattern: Pattern) -> None:
     assert fired(run(evidence(0.25, first=WEEK + 2), pattern)) == []
+
+
+def test_a_minute_without_a_cohort_passes_over_a_topic_as_well_as_in_memory(pattern: Pattern) -> None:
+    (one,) = evidence(STEP_MS / DAY_MS, first=WEEK)
+    nobody = part(one, "nobody")
+    assert nobody.n.shape == (0, len(one.channels))
+    received = codec.decode(codec.encode(nobody))
+    assert isinstance(received, Evidence)
+    for said in (nobody, received):
+        pattern.feed(msgspec.structs.replace(said, source=SOURCE))
+    assert pattern.feed(Tick(SOURCE, nobody.minute)) == []
 
 
 # -- something -------------------------------------------------------------------------------------------------------
@@ -213,7 +225,7 @@ def part(one: Evidence, operator: str) -> Evidence:
         expected=one.expected[pick],
         aside=one.aside[pick],
         lag_ms=one.lag_ms[pick],
-        feeds={operator: one.feeds[operator]},
+        feeds={name: feed for name, feed in one.feeds.items() if name == operator},
     )
 
 
