@@ -20,7 +20,6 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -70,6 +69,8 @@ class Components:
                 design[j, k] = design[k, j] = np.sum(_sums(weight, self._joins[j][k]) ** 2)
         scale = np.sqrt(np.diag(design))
         scale[scale == 0] = 1.0
+        from scipy.optimize import nnls  # half a second to load: not at every start of a command
+
         solution, _ = nnls(design / np.outer(scale, scale), found / scale)
         return np.asarray(solution / scale)
 

@@ -23,7 +23,8 @@ class Nuisances:
     shocks: float = 1.0  # networks +5–10 % latency for 1–3 h, 0.4 a day each, and half as often all at once
     bursts: float = 1.0  # a device's visit: log-sd 25 % of latency, gamma(0.7) of rates
     storms: float = 1.0  # one device sends 60–300 failing attempts within minutes, 2 a day in the fleet
-    outages: float = 1.0  # an operator's telemetry is held for 10–60 min, 0.15 a day each; 70 % is backfilled
+    # Off unless asked for: a feed that falls silent is an incident of its own, and rightly told.
+    outages: float = 0.0  # an operator's telemetry is held for 10–60 min, 0.15 a day each; 70 % is backfilled
     rollouts: float = 1.0  # a harmless successor of a class's commonest firmware over 1–3 days, 0.7 a week
     mix: float = 1.0  # log-sd 10 % a week of a class's volume at an operator, 20 % of an operation's share
     holidays: float = 1.0  # one day in 14: volume × 1.5, latency +3 %, failures +10 %
