@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.observation import Cohort, Observation
+from pipeline.observation import Cohort, Observation, Outcome
 from pipeline.simulate.events import simulate
 from pipeline.simulate.faults import Fault, parse_fault
 from pipeline.simulate.fleet import SMALL, Fleet
@@ -43,7 +43,7 @@ def cohort(record: Observation) -> Cohort:
     return Cohort(record.operator, record.device_class, record.firmware, record.environment)
 
 
-def share(records: Iterable[Observation], outcome: str) -> float:
+def share(records: Iterable[Observation], outcome: Outcome) -> float:
     counts = Counter(record.outcome for record in records)
     return counts[outcome] / counts.total()
 
