@@ -187,7 +187,7 @@ def json_firmware(line: bytes) -> object:
     ("text", "signal", "factor"),
     [("failure*4", "error", 4.0), ("denial*3", "denied", 3.0), ("timeout*5", "timeout", 5.0)],
 )
-def test_a_fault_of_an_outcome_multiplies_its_share(text: str, signal: str, factor: float) -> None:
+def test_a_fault_of_an_outcome_multiplies_its_share(text: str, signal: Outcome, factor: float) -> None:
     before, after = observations(world(QUIET, hours=24)), observations(world(QUIET, text, hours=24))
     assert share(after, signal) / share(before, signal) == pytest.approx(factor, rel=0.12)
 
