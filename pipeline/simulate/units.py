@@ -75,6 +75,7 @@ class Units:
             tuple((key % LATENCY_BINS).tolist()),
             tuple(summed.tolist()),
             np.searchsorted(key, np.arange(places + 1) * LATENCY_BINS),
+            np.bincount(self.place[self.size > 0], minlength=places) * UNIT,
         )
 
 
@@ -125,8 +126,15 @@ class Histograms:
     weights: tuple[int, ...]
     starts: NDArray[np.intp]
     """(place + 1,): where each begins."""
+    squares: NDArray[np.int64]
+    """(place,): sum of the squared weights of its units, in fixed point."""
 
-    def messages(self, places: NDArray[np.int64]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Of these places: bins that hold something, and what."""
-        for start, end in zip(self.starts[places].tolist(), self.starts[places + 1].tolist(), strict=True):
-            yield self.bins[start:end], self.weights[start:end]
+    def messages(self, places: NDArray[np.int64]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], int]]:
+        """Of these places: bins that hold something, what, and the squares."""
+        for start, end, squares in zip(
+            self.starts[places].tolist(),
+            self.starts[places + 1].tolist(),
+            self.squares[places].tolist(),
+            strict=True,
+        ):
+            yield self.bins[start:end], self.weights[start:end], squares

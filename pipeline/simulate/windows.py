@@ -134,13 +134,19 @@ class _Layout:
             yield Tick(SOURCE, at)
 
     def _due(self, rows: _Rows, cell: NDArray[np.int64], cells: int) -> NDArray[np.int64]:
-        """(4, cell): what comes due in the block; keeps what comes due after it."""
-        sequenced = np.flatnonzero(~rows.cached)
-        lost = np.flatnonzero(~rows.arrives[sequenced])
-        rates = Units.of_visits(rows.visit[sequenced], cell[sequenced]).rates(lost, cells)
-        expected = np.bincount(cell[sequenced], minlength=cells)
-        missing = np.bincount(cell[sequenced][lost], minlength=cells)
-        whole = np.concatenate([self._missed, np.stack([rates.of, rates.hits, expected, missing])], axis=1)
+        """(4, cell): units, hits, numbers expected, numbers missing; keeps what comes due after the block.
+
+        A number that comes was expected, and one that does not come is missing some minutes later: alone in its unit.
+        """
+        later = _DUE_AFTER * len(self._cohorts)
+        came, lost = (np.flatnonzero(~rows.cached & (rows.arrives == arrives)) for arrives in (True, False))
+        come = Units.of_visits(rows.visit[came], cell[came]).rates(came[:0], cells)
+        missed = Units.of_visits(rows.visit[lost], cell[lost]).rates(np.arange(len(lost)), cells)
+        expected, missing = (np.bincount(cell[part], minlength=cells) for part in (came, lost))
+        whole = np.concatenate([self._missed, np.zeros((4, cells), dtype=np.int64)], axis=1)
+        whole[:, later:] += np.stack([missed.of, missed.hits, missing, missing])
+        whole[0, :cells] += come.of
+        whole[2, :cells] += expected
         self._missed = whole[:, cells:]
         return whole[:, :cells]
 
@@ -216,6 +222,7 @@ class _Layout:
                 rates=shares,
                 delay_bins=delays[0],
                 delay_weights=delays[1],
+                delay_squares=delays[2],
                 lag_sum_ms=late,
                 lag_records=timed,
                 operations=operations.get(number, {}),
@@ -240,14 +247,14 @@ class _Layout:
             "retry": tried.rates(np.flatnonzero(rows.retries[counted] > 0), places),
         }
         found: dict[int, dict[str, OperationWindow]] = {}
-        for place, number, shares, (bins, weights) in zip(
+        for place, number, shares, (bins, weights, squares) in zip(
             busy.tolist(),
             records[busy].tolist(),
             rate_messages(rates, busy),
             units.only(timed).histograms(rows.latency_ms[timed], places).messages(busy),
             strict=True,
         ):
-            window = OperationWindow(number, number, shares, bins, weights)
+            window = OperationWindow(number, number, shares, bins, weights, squares)
             held = found.get(place // kinds)
             if held is None:
                 found[place // kinds] = {self._names[place % kinds]: window}
