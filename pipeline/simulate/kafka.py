@@ -18,7 +18,8 @@ _SETTINGS: Final = {
     "partitioner": "murmur2_random",
     "message.timeout.ms": 60_000,
 }
-_ANSWER_S: Final = 10.0
+ANSWER_S: Final = 10.0
+"""How long a broker may take to answer at all."""
 _NAP_S: Final = 0.005
 
 
@@ -48,7 +49,7 @@ def produce(
 
     producer = Producer({"bootstrap.servers": brokers, **_SETTINGS})
     try:
-        producer.list_topics(topic, timeout=_ANSWER_S)
+        producer.list_topics(topic, timeout=ANSWER_S)
     except KafkaException as error:
         msg = f"{brokers}: no broker answers: {error.args[0].str()}"
         raise DeliveryError(msg) from None
@@ -69,7 +70,7 @@ def produce(
         if failures:
             raise DeliveryError(failures[0])
         progress(batch)
-    left = producer.flush(_ANSWER_S + 60)
+    left = producer.flush(ANSWER_S + 60)
     if failures or left:
         raise DeliveryError(failures[0] if failures else f"{topic}: {left} records were not acknowledged")
     return written
