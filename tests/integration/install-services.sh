@@ -11,6 +11,8 @@ has mvn || missing+=(maven)
 has prometheus || missing+=(prometheus)
 has prometheus-alertmanager || has alertmanager || missing+=(prometheus-alertmanager)
 has amtool || missing+=(prometheus-alertmanager)
+# What drives Chromium is a Node.js that Playwright brings, and that one needs this library.
+[[ $(/sbin/ldconfig -p) == *libatomic.so.1* ]] || missing+=(libatomic1)
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 ((${#missing[@]})) || exit 0
 
