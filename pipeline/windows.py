@@ -88,23 +88,30 @@ class Minute:
     def add_reject(self, operator: str, reason: str) -> None:
         self._rejects[operator][reason] += 1
 
-    def close(self, source: str, at: int, clocks: DeviceClocks, parts: Counter[str]) -> list[Windows]:
+    def close(
+        self, source: str, at: int, clocks: DeviceClocks, parts: Counter[str], *, full: bool = False
+    ) -> list[Windows]:
         """Sum the minute that began `at`, and begin anew: messages in order of operator and cohort.
 
         Args:
             clocks: learns from the minute's records.
             parts: by operator, how many messages of this minute there have been; counts on.
+            full: the minute is not over. What was rejected is told when it is: rejects have no place among its records
+                that would not depend on where a batch ended.
         """
         windows = self._summed(at, clocks)
+        kept = self._rejects if full else {}
+        told = {} if full else self._rejects
         out = []
-        for operator in sorted({*windows, *self._rejects}):
+        for operator in sorted({*windows, *told}):
             cohorts = windows.get(operator, [])
-            rejects = dict(sorted(self._rejects.get(operator, {}).items()))
+            rejects = dict(sorted(told.get(operator, {}).items()))
             for first in range(0, len(cohorts) or 1, COHORTS_A_MESSAGE):
                 some = cohorts[first : first + COHORTS_A_MESSAGE]
                 out.append(Windows(source, at, operator, some, parts[operator], {} if first else rejects))
                 parts[operator] += 1
         self._begin()
+        self._rejects.update(kept)
         return out
 
     def _summed(self, at: int, clocks: DeviceClocks) -> dict[str, list[CohortWindow]]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 from faust.types import TP
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from pipeline.codec import decode
-from pipeline.ingest import Totals
+from pipeline.ingest import Ingest, Limits, Totals
 from pipeline.messages import MINUTE_MS, CohortWindow, Reject, Tick, Windows
 from pipeline.metrics import Metrics
 from pipeline.records import RecordBatch
-from pipeline.stream.agents.ingest import IngestHolding
+from pipeline.stream.agents.ingest import IngestHolding, IngestStage
 from pipeline.stream.meters import IngestMeter
 from pipeline.stream.names import Names
 from pipeline.stream.stamps import Seen, Stamp, stamp_of
@@ -27,6 +28,10 @@ INPUT = TP("in", 0)
 NAMES = Names("t.")
 PARTITIONS = 3
 IDLE_AFTER_S = 10.0
+START_MS = 1_767_571_200_000
+RECORD = b"""{"event_id": "first", "operation": "heartbeat", "operator": "op0", "device_class": "box",
+    "received_at": 1767571200000}"""
+"""It starts the clock of a log, whatever comes after."""
 
 
 class Counting:
@@ -100,12 +105,12 @@ class Downstream:
 class Partition:
     """The input partition and whoever holds it."""
 
-    def __init__(self, minutes: Sequence[int]) -> None:
+    def __init__(self, values: Sequence[bytes], stage: Callable[[], IngestStage] = lambda: Counting("in/0")) -> None:
         self.kafka = MemoryKafka()
-        for i, minute in enumerate(minutes):
-            self.kafka.append(INPUT, f"{minute} op{i % 2}".encode())
+        for i, value in enumerate(values):
+            self.kafka.append(INPUT, value, timestamp=START_MS + i)
         self.kafka.visible[INPUT] = 0
-        self.expected = Counter((minute * MINUTE_MS, f"op{i % 2}") for i, minute in enumerate(minutes))
+        self._stage = stage
         self.now = 0.0
         self.holding: IngestHolding | None = None
 
@@ -116,7 +121,7 @@ class Partition:
             INPUT,
             broker,
             NAMES,
-            stage=lambda: Counting("in/0"),
+            stage=self._stage,
             windows=PARTITIONS,
             idle_after_s=IDLE_AFTER_S,
             lookback=1_000,
@@ -158,20 +163,27 @@ STEPS = st.one_of(
 """More of the log is written; some of it is taken; time passes; a worker that dies after n steps gets the partition."""
 
 
-async def disturbed(minutes: Sequence[int], steps: Sequence[tuple[str, int]]) -> tuple[Partition, Downstream]:
-    partition = Partition(minutes)
+async def disturbed(partition: Partition, steps: Sequence[tuple[str, int]]) -> Downstream:
     for step, size in steps:
         try:
             if step == "see":
                 seen = partition.kafka.visible[INPUT] + size
-                partition.kafka.visible[INPUT] = min(seen, len(minutes))
+                partition.kafka.visible[INPUT] = min(seen, len(partition.kafka.logs[INPUT]))
             elif step == "assign":
                 await partition.assign(fuse=size)
             elif partition.holding is not None:
                 await (partition.take(size) if step == "take" else partition.tend(size))
         except CrashError:
             partition.holding = None
-    return partition, await partition.to_the_end()
+    return await partition.to_the_end()
+
+
+def counting(minutes: Sequence[int]) -> Partition:
+    return Partition([f"{minute} op{i % 2}".encode() for i, minute in enumerate(minutes)])
+
+
+def counted(minutes: Sequence[int]) -> Counter[tuple[int, str]]:
+    return Counter((minute * MINUTE_MS, f"op{i % 2}") for i, minute in enumerate(minutes))
 
 
 @given(
@@ -201,8 +213,8 @@ async def disturbed(minutes: Sequence[int], steps: Sequence[tuple[str, int]]) ->
 def test_every_record_is_counted_once_however_often_workers_die_and_the_partition_falls_silent(
     minutes: list[int], steps: list[tuple[str, int]]
 ) -> None:
-    partition, downstream = asyncio.run(disturbed(minutes, steps))
-    assert downstream.counted == partition.expected
+    downstream = asyncio.run(disturbed(counting(minutes), steps))
+    assert downstream.counted == counted(minutes)
     assert downstream.closed == [max(minutes, default=0) * MINUTE_MS] * PARTITIONS
     assert downstream.idle == [True] * PARTITIONS
 
@@ -213,7 +225,7 @@ def test_every_record_is_counted_once_however_often_workers_die_and_the_partitio
 )
 @example(minutes=[1, 2], steps=[("see", 2), ("assign", 10_000), ("take", 2), ("tend", 1)])
 def test_what_is_said_again_is_said_to_the_byte(minutes: list[int], steps: list[tuple[str, int]]) -> None:
-    _, downstream = asyncio.run(disturbed(minutes, steps))
+    downstream = asyncio.run(disturbed(counting(minutes), steps))
     assert len(dict(downstream.said)) == len(set(downstream.said))
 
 
@@ -224,13 +236,65 @@ def test_what_is_said_again_is_said_to_the_byte(minutes: list[int], steps: list[
 def test_without_silence_the_windows_are_those_of_an_undisturbed_run(
     minutes: list[int], steps: list[tuple[str, int]]
 ) -> None:
-    _, calm = asyncio.run(disturbed(minutes, []))
-    _, wild = asyncio.run(disturbed(minutes, steps))
+    calm = asyncio.run(disturbed(counting(minutes), []))
+    wild = asyncio.run(disturbed(counting(minutes), steps))
     assert sorted(wild.windows, key=str) == sorted(calm.windows, key=str)
 
 
+@st.composite
+def logs(draw: st.DrawFn) -> list[bytes]:
+    """Records of three devices: late ones, duplicates, gaps, leaps of the clock, and what is no record at all."""
+    values, at, sent = [], START_MS, [0, 0, 0]
+    for step in draw(st.lists(st.integers(0, 99), max_size=60)):
+        device = step % 3
+        if step >= 97:
+            values.append(b"no record")
+            continue
+        at += (0, 5_000, 20_000, 70_000)[step % 4]
+        sent[device] += 1 if step < 80 else 3
+        name = sent[device] if step < 90 else max(sent[device] - 1, 0)
+        record = {
+            "event_id": f"{device}.{name}",
+            "operation": "heartbeat",
+            "operator": f"op{device % 2}",
+            "device_class": "box",
+            "device_id": str(device),
+            "seq": name,
+            "latency_ms": step,
+            "received_at": at + (0, 0, 0, 0, -300_000, 0, 0, 5_400_000)[step % 8],
+        }
+        values.append(msgspec.json.encode(record))
+    return values
+
+
+def real(values: Sequence[bytes]) -> Partition:
+    limits = Limits(rows=7)
+    return Partition([RECORD, *values], lambda: Ingest("in/0", limits=limits))
+
+
+@settings(max_examples=300)
+@given(values=logs(), steps=st.lists(STEPS.filter(lambda step: step[0] != "tend" or step[1] == 1), max_size=40))
+def test_the_windows_of_the_real_stage_are_those_of_an_undisturbed_run(
+    values: list[bytes], steps: list[tuple[str, int]]
+) -> None:
+    calm = asyncio.run(disturbed(real(values), []))
+    wild = asyncio.run(disturbed(real(values), steps))
+    assert sorted(wild.windows, key=str) == sorted(calm.windows, key=str)
+
+
+@settings(max_examples=300)
+@given(values=logs(), steps=st.lists(STEPS, max_size=40))
+def test_the_real_stage_counts_every_record_once_however_often_the_partition_falls_silent(
+    values: list[bytes], steps: list[tuple[str, int]]
+) -> None:
+    calm = asyncio.run(disturbed(real(values), []))
+    wild = asyncio.run(disturbed(real(values), steps))
+    assert wild.counted.total() == calm.counted.total()
+    assert len(dict(wild.said)) == len(set(wild.said))
+
+
 async def test_a_worker_that_lost_its_partition_while_it_stood_still_counts_nothing_twice() -> None:
-    partition = Partition([1, 1, 1, 2])
+    partition = counting([1, 1, 1, 2])
     partition.kafka.visible[INPUT] = 2
     await partition.assign()
     await partition.take(9)
@@ -243,11 +307,11 @@ async def test_a_worker_that_lost_its_partition_while_it_stood_still_counts_noth
     await stale.tend(2 * IDLE_AFTER_S)
     assert stale.fenced
     downstream = await partition.to_the_end()
-    assert downstream.counted == partition.expected
+    assert downstream.counted == counted([1, 1, 1, 2])
 
 
 async def test_an_empty_partition_is_idle_at_once_and_speaks_up_with_its_first_record() -> None:
-    partition = Partition([3, 4])
+    partition = counting([3, 4])
     await partition.assign()
     await partition.tend(0.0)
     assert Downstream(partition.kafka).idle == [True] * PARTITIONS
@@ -258,7 +322,7 @@ async def test_an_empty_partition_is_idle_at_once_and_speaks_up_with_its_first_r
 
 
 async def test_a_silent_partition_is_not_cut_while_its_leader_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    partition = Partition([1, 1])
+    partition = counting([1, 1])
     partition.kafka.visible[INPUT] = 2
     await partition.assign()
     await partition.take(9)
@@ -272,7 +336,7 @@ async def test_a_silent_partition_is_not_cut_while_its_leader_does_not_answer(mo
 
 
 async def test_a_batch_that_leaves_a_hole_is_not_taken() -> None:
-    partition = Partition([1, 1, 1, 1])
+    partition = counting([1, 1, 1, 1])
     partition.kafka.visible[INPUT] = 4
     await partition.assign()
     batch = partition.kafka.batch(INPUT, 2, 2)
@@ -283,7 +347,7 @@ async def test_a_batch_that_leaves_a_hole_is_not_taken() -> None:
 
 
 async def test_of_a_batch_that_was_taken_in_part_only_the_rest_is_taken() -> None:
-    partition = Partition([1, 1, 1, 2])
+    partition = counting([1, 1, 1, 2])
     partition.kafka.visible[INPUT] = 4
     await partition.assign()
     await partition.take(2)
@@ -291,4 +355,4 @@ async def test_of_a_batch_that_was_taken_in_part_only_the_rest_is_taken() -> Non
     assert batch is not None
     assert partition.holding is not None
     await partition.holding.take(batch)
-    assert (await partition.to_the_end()).counted == partition.expected
+    assert (await partition.to_the_end()).counted == counted([1, 1, 1, 2])
