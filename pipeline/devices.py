@@ -34,12 +34,15 @@ class Devices:
         self, operators: Sequence[str], devices: Sequence[str | None], sessions: Sequence[str | None]
     ) -> NDArray[np.int64]:
         """Of the device of each record; one without device and session is its own, with a number below zero."""
-        nothing: dict[str, int] = {}
-        now = self._now
-        out = []
-        for operator, device, session in zip(operators, devices, sessions, strict=True):
-            number = now.get(operator, nothing).get(device)  # type: ignore[arg-type]  # None is in no table
-            out.append(self.number(operator, device, session) if number is None else number)
+        tables = self._now
+        nobody: dict[str, int] = {}
+        out = [
+            tables.get(operator, nobody).get(device)  # type: ignore[arg-type]  # None is in no table
+            for operator, device in zip(operators, devices, strict=True)
+        ]
+        for row, number in enumerate(out):
+            if number is None:
+                out[row] = self.number(operators[row], devices[row], sessions[row])
         return np.array(out, dtype=np.int64)
 
     def number(self, operator: str, device: str | None, session: str | None) -> int:

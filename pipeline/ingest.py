@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrival import NOT_STARTED, ArrivalClock
 from pipeline.clocks import DeviceClocks
-from pipeline.columns import Columns, columns
+from pipeline.columns import Columns
 from pipeline.contracts import NUMBER
 from pipeline.devices import Devices
 from pipeline.gaps import Missing
@@ -89,13 +89,14 @@ class _Refused(NamedTuple):
 class _Queue:
     """Records that the arrival clock has not decided, in the order of the log.
 
-    places: batch and index of each observation. violations: by number of the observation. walls: the broker's time of
+    batches, indices: where each observation was. violations: by number of the observation. walls: the broker's time of
     each record, empty on disk.
     """
 
     observations: list[Observation] = field(default_factory=list)
     arrivals: list[int] = field(default_factory=list)
-    places: list[tuple[RecordBatch, int]] = field(default_factory=list)
+    batches: list[RecordBatch] = field(default_factory=list)
+    indices: list[int] = field(default_factory=list)
     violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
     refused: list[_Refused] = field(default_factory=list)
     walls: list[int] = field(default_factory=list)
@@ -104,7 +105,8 @@ class _Queue:
         before = len(self.observations)
         self.observations += decoded.observations
         self.arrivals += decoded.arrivals
-        self.places += [(batch, index) for index in decoded.where]
+        self.batches += [batch] * len(decoded.where)
+        self.indices += decoded.where
         for number, violated in decoded.violations.items():
             self.violations[before + number] = violated
         for index, operator, reject in decoded.rejects:
@@ -120,11 +122,13 @@ class _Queue:
         taken = _Queue(
             self.observations[:number],
             self.arrivals[:number],
-            self.places[:number],
+            self.batches[:number],
+            self.indices[:number],
             {row: violated for row, violated in self.violations.items() if row < number},
             [refused for refused in self.refused if refused.after <= number],
         )
-        del self.observations[:number], self.arrivals[:number], self.places[:number], self.walls[:number]
+        del self.observations[:number], self.arrivals[:number], self.batches[:number], self.indices[:number]
+        del self.walls[:number]
         self.violations = {row - number: it for row, it in self.violations.items() if row >= number}
         self.refused = [it._replace(after=it.after - number) for it in self.refused if it.after > number]
         return taken
@@ -136,13 +140,13 @@ class _Queue:
         return _Queue(
             [self.observations[row] for row in kept],
             [self.arrivals[row] for row in kept],
-            [self.places[row] for row in kept],
+            [self.batches[row] for row in kept],
+            [self.indices[row] for row in kept],
             {number[row]: violated for row, violated in self.violations.items() if row in number},
         )
 
     def position(self, number: int) -> int:
-        batch, index = self.places[number]
-        return batch.positions[index]
+        return self.batches[number].positions[self.indices[number]]
 
 
 class Ingest:
@@ -176,7 +180,7 @@ class Ingest:
     @property
     def boundary(self) -> int | None:
         """Position of the first record that has not been said (of the open minute, or held); None: all have been."""
-        if self._first is None and self._queue.places:
+        if self._first is None and self._queue.observations:
             return self._queue.position(0)
         return self._first
 
@@ -278,10 +282,10 @@ class Ingest:
             self._minute.add(seen, rows, first, until)
             first = until
             if self._minute.size >= self._limits.rows:
-                out += self._minute.close(self.source, at, self._clocks, self._parts)
+                out += self._minute.close(self.source, at, self._clocks, self._parts, full=True)
 
     def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> tuple[Columns, Rows]:
-        seen = columns(taken.observations)
+        seen = Columns.of(taken.observations)
         flags = self._ordering.judge(seen, clock)
         self._missing.extend(self._ordering.missing())
         device = self._devices.numbers(seen.operator, seen.device_id, seen.session_id)
@@ -323,7 +327,7 @@ class Ingest:
 
 
 def _ahead(queue: _Queue, number: int) -> Reject:
-    batch, index = queue.places[number]
+    batch, index = queue.batches[number], queue.indices[number]
     at = queue.arrivals[number]
     detail = f"received_at {at} is more than an hour ahead of the log, and the five records after it do not agree"
     return refusal(batch, index, "received_at.ahead", "received_at", detail).reject

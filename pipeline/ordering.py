@@ -45,13 +45,14 @@ class _Operator:
     __slots__ = ("highest", "highest_before", "ids", "ids_before")
 
     def __init__(self) -> None:
-        self.ids: set[str] = set()
-        self.ids_before: set[str] = set()
+        # Dictionaries for sets: the garbage collector looks into every set, but not into what holds strings alone.
+        self.ids: dict[str, None] = {}
+        self.ids_before: dict[str, None] = {}
         self.highest: _Tables = ({}, {}, {})
         self.highest_before: _Tables = ({}, {}, {})
 
     def turn_ids(self) -> None:
-        self.ids_before, self.ids = self.ids, set()
+        self.ids_before, self.ids = self.ids, {}
 
     def turn_scopes(self) -> None:
         self.highest_before, self.highest = self.highest, ({}, {}, {})
@@ -114,7 +115,7 @@ class Ordering:
             if event_id in ids:
                 flags[row] = DUPLICATE
                 continue
-            ids.add(event_id)
+            ids[event_id] = None
             if event_id in operator.ids_before:
                 # Seen again, its day begins again.
                 flags[row] = DUPLICATE

@@ -56,7 +56,7 @@ class Rows(NamedTuple):
             flags=flags.astype(np.int64),
             cached=np.array(seen.cached, dtype=np.bool_),
             outcome=np.array([_OUTCOME[outcome] for outcome in seen.outcome], dtype=np.int64),
-            attempts=np.array(seen.count, dtype=np.int64),
+            attempts=np.array(seen.attempts, dtype=np.int64),
             retries=_integers(seen.retries, SAYS_NOTHING),
             arrival=np.array(arrival, dtype=np.int64),
             occurred=_integers(seen.occurred_at, ABSENT),

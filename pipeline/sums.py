@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -62,17 +63,10 @@ def operation_windows(
     )
     latency = units.histogram(timed, rows.latency, rows.attempts)
     total = units.totals({"records": of["records"], "attempts": of["attempts"]})
-    for i in sorted(range(units.groups), key=of_series.__getitem__):
-        if total["records"][i]:
-            cohort, operation = of_series[i]
-            out[cohort][operation] = OperationWindow(
-                records=total["records"][i],
-                attempts=total["attempts"][i],
-                rates=rates[i],
-                bins=latency.bins[i],
-                weights=latency.weights[i],
-                latency_squares=latency.squares[i],
-            )
+    fields = zip(total["records"], total["attempts"], rates, *latency, strict=True)
+    for (cohort, operation), (records, *others) in sorted(zip(of_series, fields, strict=True), key=itemgetter(0)):
+        if records:
+            out[cohort][operation] = OperationWindow(records, *others)
     return out
 
 

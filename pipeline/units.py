@@ -67,12 +67,12 @@ class Units:
         rows, weight, hits = (np.array(part) for part in zip(*shares.values(), strict=True))
         of = _over(weight, rows)
         sums = (self._total(of), self._total(_over(hits, rows)), self._squares(rows, weight, of))
-        out: list[dict[str, Rate]] = [{} for _ in range(self.groups)]
-        for name, *three in zip(shares, *(part.tolist() for part in sums), strict=True):
-            for group, (of_group, hit, square) in enumerate(zip(*three, strict=True)):
-                if of_group:
-                    out[group][name] = Rate(of_group, hit, square)
-        return out
+        names = list(shares)
+        kinds = (map(Rate, *three) for three in zip(*(part.tolist() for part in sums), strict=True))
+        groups = zip(*kinds, strict=True)
+        if sums[0].all():
+            return [dict(zip(names, rates, strict=True)) for rates in groups]
+        return [{name: rate for name, rate in zip(names, rates, strict=True) if rate.of} for rates in groups]
 
     def histogram(self, use: NDArray[np.bool_], value: NDArray[np.float64], weight: Ints) -> Histogram:
         """Of the rows to use, in bins of `LATENCY_BIN` on the log scale; a unit's weight is shared among its rows."""

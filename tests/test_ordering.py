@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.columns import columns
+from pipeline.columns import Columns
 from pipeline.gaps import GAP_AFTER_MS, Missing, Owner
 from pipeline.observation import Cohort, Observation
 from pipeline.ordering import DUPLICATE, EXPECTED, INVERTED, REMEMBER_MS, RESET, SEQUENCED, Ordering
@@ -48,7 +48,7 @@ class Log:
             device_id=device,
             cached=cached,
         )
-        return int(self.ordering.judge(columns([record]), np.array([self.now]))[0])
+        return int(self.ordering.judge(Columns.of([record]), np.array([self.now]))[0])
 
     def count(self, *numbers: int) -> list[int]:
         """Flags of these numbers of one scope."""
@@ -287,7 +287,7 @@ def judged(batches: Sequence[Sequence[tuple[Observation, int]]]) -> tuple[list[i
     flags: list[int] = []
     for batch in batches:
         clock = np.array([now for _, now in batch])
-        flags += ordering.judge(columns([record for record, _ in batch]), clock).tolist()
+        flags += ordering.judge(Columns.of([record for record, _ in batch]), clock).tolist()
     return flags, ordering.missing()
 
 

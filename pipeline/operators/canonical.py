@@ -132,8 +132,8 @@ def _unsuspicious(values: Sequence[bytes]) -> Sequence[bytes]:
     One is written as an escape, is DEL, or begins with C2 in UTF-8. A look at all values together is far cheaper than
     one at each, and nearly always enough.
     """
-    together = b"".join(values)
-    if len(together) <= MAX_BYTES and not _is_suspicious(together):
+    longest = max(map(len, values), default=0)
+    if longest <= MAX_BYTES and not _is_suspicious(b"".join(values)):
         return values
     return [b"" if len(value) > MAX_BYTES or _is_suspicious(value) else value for value in values]
 
