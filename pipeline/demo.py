@@ -48,10 +48,10 @@ class Script:
 SCRIPT: Final = Script(
     # Without outages of the telemetry, storms and roll-outs: they are told as incidents of their own, where at all.
     fleet=replace(SMALL, events_per_minute=60.0, nuisances=Nuisances(storms=0.0, rollouts=0.0)),
-    fault=parse_fault("latency*1.5@firmware=fw-3.4.1,from=3d9h,until=3d18h"),
-    minutes=4 * 1_440 + 6 * 60,
+    fault=parse_fault("latency*1.5@firmware=fw-3.4.1,from=2d9h,until=2d18h"),
+    minutes=3 * 1_440 + 6 * 60,
 )
-"""Three days to learn what is usual (an anchor takes seven, and judges what is as plain as this before); a firmware
+"""Two days to learn what is usual (an anchor takes seven, and judges what is as plain as this before); a firmware
 slows down one morning; in the evening it is mended."""
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.demo import Course, Demo
     from pipeline.messages import Incident
+    from pipeline.web.cohorts import CohortView
 
 USUAL_PORT: Final = 6066
 _DAY_MS: Final = 86_400_000
@@ -171,10 +172,19 @@ def _line(incident: Incident) -> str:
 
 
 def _progress(demo: Demo) -> str:
-    cohorts = demo.service.board.cohorts.view({}) if demo.service is not None else []
-    learnt = sum("latency" in cohort.readings for cohort in cohorts)
+    cohorts = _cohorts(demo)
+    learnt = sum(_is_learnt(cohort) for cohort in cohorts)
     at = instant(demo.course.judged_until)
     return f"{at}  {demo.course.records} records, {len(cohorts)} cohorts, {learnt} of them learnt"
+
+
+def _cohorts(demo: Demo) -> list[CohortView]:
+    return demo.service.board.cohorts.view({}) if demo.service is not None else []
+
+
+def _is_learnt(cohort: CohortView) -> bool:
+    """Before a full day there is nothing yet that a deviation could be told by."""
+    return cohort.anchor is not None and cohort.anchor.days >= 1.0
 
 
 def _picture(demo: Demo) -> RenderableType:
@@ -183,20 +193,22 @@ def _picture(demo: Demo) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    course = demo.course
+    page = demo.service.page if demo.service is not None else None
+    done = Table.grid()
+    done.add_row(ProgressBar(total=course.end - course.start, completed=course.judged_until - course.start, width=60))
     table = Table(box=None, pad_edge=False)
     table.add_column("cohort")
     table.add_column("latency", justify="right")
-    table.add_column("")
-    for view in demo.service.board.cohorts.view({}) if demo.service is not None else []:
-        reading = view.readings.get("latency")
-        percent = (reading.ratio - 1) * 100 if reading is not None else 0.0
-        bar = Text("#" * min(round(abs(percent) / 2), 40), style="red" if percent > 0 else "dim")
-        table.add_row(str(view.cohort), f"{percent:+.0f} %" if reading is not None else "…", bar)
-    course = demo.course
-    bar_of_time = ProgressBar(total=course.end - course.start, completed=course.judged_until - course.start, width=60)
-    page = demo.service.page if demo.service is not None else None
-    where = Text(f"http://{page}/" if page is not None else "", style="underline")
-    return Group(Text(_progress(demo)), bar_of_time, where, Text(), table)
+    table.add_column("beyond chance")
+    for cohort in _cohorts(demo):
+        reading = cohort.readings.get("latency") if _is_learnt(cohort) else None
+        percent = f"{(reading.ratio - 1) * 100:+.0f} %" if reading is not None else "…"
+        deviation = reading.deviation if reading is not None else 0.0
+        bar = Text("#" * min(round(abs(deviation) * 50), 40), style="red" if deviation > 0 else "green")
+        table.add_row(str(cohort.cohort), percent, bar)
+    where = Text(f"page: http://{page}/" if page is not None else "")
+    return Group(where, Text(_progress(demo)), done, Text(), table)
 
 
 def _usual_port() -> int:
