@@ -43,10 +43,16 @@ class MemoryKafka:
     visible: dict[TP, int] = field(default_factory=dict)
     generation: int = 0
 
-    def append(self, tp: TP, value: bytes | None, timestamp: int = 0, key: bytes | None = None) -> int:
+    def append(
+        self,
+        tp: TP,
+        value: bytes | None,
+        timestamp: int = 0,
+        key: bytes | None = None,
+        headers: Sequence[Header] = (),
+    ) -> None:
         log = self.logs[tp]
-        log.append(MemoryRecord(len(log), timestamp, key, value))
-        return len(log) - 1
+        log.append(MemoryRecord(len(log), timestamp, key, value, headers))
 
     def end(self, tp: TP) -> int:
         return self.visible.get(tp, len(self.logs[tp]))

@@ -50,6 +50,7 @@ class Holding(ABC):
         """Hand over: bring what was done to a point from which another worker can go on without doing it again."""
         await self._in_turn(self._close)
         self.fenced = True
+        await self._let_go()
 
     async def _in_turn(self, work: Callable[_P, Awaitable[None]], *args: _P.args, **kwargs: _P.kwargs) -> None:
         async with self._turn:
@@ -58,6 +59,9 @@ class Holding(ABC):
                     await work(*args, **kwargs)
                 except FencedError:
                     self.fenced = True
+
+    async def _let_go(self) -> None:
+        """Let go of what must not outlive the partition, whether it was handed over in order or lost."""
 
     async def _take_rest(self, batch: Batch) -> None:
         if batch.start <= self.position < batch.end:

@@ -80,6 +80,8 @@ class RouteHolding(Holding):
 
     async def _close(self) -> None:
         await self._commit()
+
+    async def _let_go(self) -> None:
         for sink in self._sinks:
             await sink.close()
 

@@ -147,6 +147,7 @@ class StageHolding(Holding):
 
     async def _close(self) -> None:
         await self._checkpoint()
+        await self._outbox.delivered()
 
 
 def _changed(name: str, before: Sequence[str], now: Sequence[str]) -> str:
