@@ -97,7 +97,8 @@ class FeedGate:
         watched = expected is not None and expected > LEAST_EXPECTED
         if watched and self.last_minute is not None:
             self.low_minutes += (minute - self.last_minute) // MINUTE_MS - 1
-        low = watched and records < SILENT_SHARE * (expected or 0.0)
+        # What is silent stays so without a record, whatever is expected of the hour that has come.
+        low = (watched and records < SILENT_SHARE * (expected or 0.0)) or (self.state == "silent" and records == 0)
         begins = minute - self.low_minutes * MINUTE_MS
         if low:
             self.low_minutes += 1

@@ -82,6 +82,16 @@ def test_silence_and_backfill_do_not_change_what_is_expected() -> None:
     assert health.expected == USUAL
 
 
+def test_a_silent_feed_does_not_come_back_by_the_hour_alone() -> None:
+    """On its first day: of the hours to come nothing is known yet."""
+    of = FeedGate()
+    for minute in range(200):
+        of.judge(MIDNIGHT + minute * MINUTE_MS, USUAL)
+    states = [of.judge(MIDNIGHT + minute * MINUTE_MS, 0).state for minute in range(200, 700)]
+    assert set(states[2:]) == {"silent"}
+    assert of.judge(MIDNIGHT + 700 * MINUTE_MS, USUAL).state == "recovering"
+
+
 def test_a_thin_feed_cannot_be_told_to_be_silent() -> None:
     of = FeedGate()
     for minute in range(KNOWN_MINUTES):
