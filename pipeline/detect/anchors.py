@@ -30,6 +30,9 @@ LEAST_SHARE: Final = 1e-4
 SIBLING_SPREAD: Final = 0.3
 """Log standard deviation assumed among siblings until it is measured."""
 LEAST_SIBLING_SPREAD: Final = 0.05
+SUCCESSOR_SHIFT: Final = 0.02
+SUCCESSOR_RATE: Final = 0.05
+"""A firmware differs from its predecessor by so much (log standard deviation) with nothing wrong."""
 SHAPE_PRIOR_UNITS: Final = 50.0
 
 
@@ -149,6 +152,10 @@ class AnchorBook:
             self.low, self.high, self.middle, self.tail_bin, self.has_cut, self.level, self.mass, self.spread,
         ):  # fmt: skip
             grid.data[row] = grid.data[lender]
+        shift = np.array([channel.is_shift for channel in self.table.channels])
+        mass, spread = self.mass.data[row], self.spread.data[row]
+        doubt = np.where(shift, SUCCESSOR_SHIFT**2 / np.maximum(spread, 1e-9), SUCCESSOR_RATE**2)
+        self.mass.data[row] = np.where(mass > 0, 1.0 / (1.0 / np.maximum(mass, 1e-9) + doubt), 0.0)
         self._borrowed.data[row] = self.level.data[lender]
         for (old, column), cut in list(self._cuts.items()):
             if old == lender:
@@ -241,9 +248,10 @@ class AnchorBook:
         return np.where(shift, by_shift, np.clip(own, borrowed / factor, borrowed * factor))
 
     def _groups(self, rows: Rows) -> tuple[NDArray[np.intp], int]:
-        """Operator x class of each row, as a code."""
-        codes: dict[tuple[str, str], int] = {}
-        group = [codes.setdefault(self.cohorts[row][:2], len(codes)) for row in rows]
+        """Operator x class x environment of each row, as a code: whom a thin cohort leans on."""
+        codes: dict[tuple[str, str, str], int] = {}
+        keys = [(cohort.operator, cohort.device_class, cohort.environment) for cohort in self.cohorts]
+        group = [codes.setdefault(keys[row], len(codes)) for row in rows]
         return np.array(group, dtype=np.intp), len(codes)
 
     def _rate_levels(self, rows: Rows, n: Floats, x: Floats) -> Floats:
@@ -266,7 +274,11 @@ class AnchorBook:
         absolute = middle + x / np.maximum(n, 1e-12)
         total = _group_sum(n, group, count)
         parent = (_group_sum(n * absolute, group, count) / np.maximum(total, 1e-12))[group]
-        prior = self.spread.data[rows] / _sibling_spread(absolute - parent, n > 500.0) ** 2
+        likeness = _sibling_spread(absolute - parent, n > 500.0) ** 2
+        spread = self.spread.data[rows]
+        # As for shares: a prior that the cohort's own values contradict is worth the less.
+        conflict = (absolute - parent) ** 2 / np.maximum(spread / np.maximum(n, 1.0) + likeness, 1e-9)
+        prior = spread / likeness / np.maximum(conflict, 1.0)
         level = (n * absolute + prior * parent) / np.maximum(n + prior, 1e-12) - middle
         return np.where(self.has_cut.data[rows] > 0, level, 0.0)
 
