@@ -18,8 +18,9 @@ from pipeline.simulate.traffic import OUTCOMES, draw_attempts, draw_visits
 from pipeline.simulate.transport import Reports, flaw_parts, send
 from pipeline.simulate.world import World
 
-BLOCK: Final = 15
-"""Minutes drawn at a time: enough to keep numpy busy, few enough for megabytes. Part of what a seed means."""
+_MOST_MINUTES: Final = 15
+_MOST_RECORDS: Final = 60_000
+"""Drawn at a time: enough to keep numpy busy, few enough for megabytes. Part of what a seed means."""
 
 
 class Record(msgspec.Struct, gc=False, omit_defaults=True):
@@ -67,10 +68,12 @@ def simulate(world: World) -> Iterator[Batch]:
     """Every record that arrives within the world's minutes, block by block; what arrives later is not seen any more."""
     writer = _Writer(world, draw_devices(world))
     pending: Reports | None = None
-    for first in range(0, world.minutes, BLOCK):
-        reports = _block(world, writer.devices, first)
+    block = world.block(_MOST_MINUTES, _MOST_RECORDS)
+    for first in range(0, world.minutes, block):
+        # Always whole blocks, so that a longer simulation begins with the records of a shorter one.
+        reports = _reports(world, writer.devices, first, block)
         pending = reports if pending is None else pending.joined(reports)
-        until = min(first + BLOCK, world.minutes) * MINUTE_MS
+        until = min(first + block, world.minutes) * MINUTE_MS
         order = _by_arrival(pending.received)
         due = int(np.count_nonzero(pending.received < until))
         yield Batch(writer.records(pending.take(order[:due])), until=world.start_ms + until)
@@ -83,9 +86,8 @@ def _by_arrival(received: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort((received << bits) + np.arange(len(received))) & ((1 << bits) - 1)
 
 
-def _block(world: World, devices: Devices, first: int) -> Reports:
-    # Always whole blocks, so that a longer simulation begins with the records of a shorter one.
-    conditions = world.conditions(first, BLOCK)
+def _reports(world: World, devices: Devices, first: int, minutes: int) -> Reports:
+    conditions = world.conditions(first, minutes)
     visits = draw_visits(world, conditions, stream(world.seed, "visits", first))
     attempts = draw_attempts(world, conditions, visits, stream(world.seed, "attempts", first))
     return send(world, conditions, devices, visits, attempts, stream(world.seed, "way", first))
@@ -97,7 +99,6 @@ class _Writer:
     def __init__(self, world: World, devices: Devices) -> None:
         self.devices = devices
         self._world = world
-        self._names = [f"d{device:06x}" for device in range(world.devices)]
         # The third operator's format has no time of sending.
         self._sends_sent_at = np.arange(len(world.fleet.operators)) != 2
 
@@ -106,7 +107,7 @@ class _Writer:
         columns = zip(*(world.cohorts[cohort] for cohort in reports.cohort.tolist()), strict=True)
         operators, classes, firmwares, environments = columns if len(reports) else ((), (), (), ())
         operations = [operation.name for operation in world.fleet.operations]
-        names = [self._names[device] for device in reports.device.tolist()]
+        names = [f"d{device:06x}" for device in reports.device.tolist()]
         sequence = reports.seq.tolist()
         clock = world.start_ms + self.devices.skew[reports.device]
         clock[self.devices.uptime[reports.device]] -= world.start_ms

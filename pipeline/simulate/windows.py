@@ -26,8 +26,9 @@ from pipeline.simulate.transport import flaw_of, flaw_parts, travel
 from pipeline.simulate.units import Rates, Units, rate_messages
 from pipeline.simulate.world import World
 
-BLOCK: Final = 60
-"""Minutes drawn at a time; part of what a seed means."""
+_MOST_MINUTES: Final = 60
+_MOST_RECORDS: Final = 150_000
+"""Drawn at a time; part of what a seed means."""
 
 SOURCE: Final = "simulated"
 
@@ -67,17 +68,18 @@ def simulate_windows(world: World) -> Iterator[Windows | Tick]:
     """The windows of every minute, an operator at a time, and a tick after each minute."""
     pending: _Rows | None = None
     layout = _Layout(world)
-    for first in range(0, world.minutes, BLOCK):
-        rows = _block(world, first)
+    block = world.block(_MOST_MINUTES, _MOST_RECORDS)
+    for first in range(0, world.minutes, block):
+        rows = _rows(world, first, block)
         pending = rows if pending is None else pending.joined(rows)
-        minutes = min(BLOCK, world.minutes - first)
+        minutes = min(block, world.minutes - first)
         due = pending.minute < first + minutes
         yield from layout.messages(pending.take(np.flatnonzero(due)), first, minutes)
         pending = pending.take(np.flatnonzero(~due & (pending.minute < world.minutes)))
 
 
-def _block(world: World, first: int) -> _Rows:
-    conditions = world.conditions(first, BLOCK)
+def _rows(world: World, first: int, minutes: int) -> _Rows:
+    conditions = world.conditions(first, minutes)
     visits = draw_visits(world, conditions, stream(world.seed, "visits", first))
     attempts = draw_attempts(world, conditions, visits, stream(world.seed, "attempts", first))
     journeys = travel(world, conditions, visits, attempts, stream(world.seed, "way", first), lambda received: received)

@@ -80,6 +80,10 @@ class World:
     def devices(self) -> int:
         return int(self.pool.sum())
 
+    def block(self, minutes: int, records: int) -> int:
+        """How many minutes to draw at a time: at most so many minutes or, as far as a minute allows, records."""
+        return max(1, min(minutes, int(records / self.volume.sum())))
+
     def conditions(self, first: int, minutes: int) -> Conditions:
         """Those of `minutes` minutes from minute `first` on."""
         scale, calendar = self.fleet.nuisances, self.calendar
