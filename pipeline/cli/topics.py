@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.create:
             for name in topics.create(own, partitions=arguments.partitions, replicas=replicas):
                 print(f"created {name}")
-        inputs = [Topic(name, None) for name in settings.inputs]
+        inputs = [Topic(name, None, ours=False) for name in settings.inputs]
         found = topics.check([*inputs, *own])
     except ClusterError as error:
         print(f"seamwatch topics: {settings.bootstrap}: {error}", file=sys.stderr)

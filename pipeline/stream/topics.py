@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from pipeline.stream.names import Names
 
@@ -17,6 +18,16 @@ LARGEST_MESSAGE: Final = 16 << 20
 
 _DAY_MS: Final = 86_400_000
 _ANSWER_S: Final = 15.0
+_PAUSE_S: Final = 0.05
+_NOT_YET: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
+"""What brokers say of a partition that is being made."""
 
 _COMPACTED: Final = {
     "cleanup.policy": "compact",
@@ -32,11 +43,12 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a topic should be. `partitions` None: as many as are wanted."""
+    """What a topic should be. `partitions` None: as many as are wanted. `ours`: it is Seamwatch's to create."""
 
     name: str
     partitions: int | None
     config: Mapping[str, str] = field(default_factory=dict)
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,10 @@ class Topics:
         return len(self._ask(partial(self._admin.list_topics, timeout=_ANSWER_S)).brokers)
 
     def create(self, topics: Iterable[Topic], *, partitions: int, replicas: int) -> list[str]:
-        """Create those that are not there; names of those that were made. Raises ClusterError."""
+        """Create those that are not there, and wait until they can be used; names of those that were made.
+
+        Raises ClusterError.
+        """
         new = [
             NewTopic(
                 topic.name,
@@ -113,7 +128,34 @@ class Topics:
                 cause = error.__cause__
                 if not isinstance(cause, KafkaException) or cause.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
+        self._await_leaders(made)
         return made
+
+    def _await_leaders(self, topics: Iterable[str]) -> None:
+        """A cluster has made a topic before all of its brokers know."""
+        waiting, deadline = list(topics), time.monotonic() + _ANSWER_S
+        while waiting and time.monotonic() < deadline:
+            waiting = [topic for topic in waiting if not self._is_led(topic)]
+            time.sleep(_PAUSE_S)
+        if waiting:
+            msg = f"{waiting[0]}: not every partition has a leader after {_ANSWER_S:.0f} s"
+            raise ClusterError(msg)
+
+    def _is_led(self, topic: str) -> bool:
+        found = self._ask(partial(self._admin.list_topics, topic, timeout=_ANSWER_S)).topics[topic]
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client's hints have a hole here
+        partitions = {TopicPartition(topic, partition): latest for partition in found.partitions}
+        if found.error is not None or not partitions:
+            return False
+        try:
+            for done in self._admin.list_offsets(partitions, request_timeout=_ANSWER_S).values():
+                done.result()
+        except KafkaException as error:
+            if error.args[0].code() in _NOT_YET:
+                return False
+            msg = f"{topic}: {error.args[0].str()}"
+            raise ClusterError(msg) from error
+        return True
 
     def check(self, topics: Iterable[Topic]) -> list[Finding]:
         """All that is not as it should be. Raises ClusterError."""
@@ -123,7 +165,8 @@ class Topics:
         there = [topic for topic in topics if topic.name in have]
         for topic in topics:
             if topic.name not in have:
-                found.append(Finding(topic.name, "does not exist", "create it: seamwatch topics --create"))
+                right = "create it: seamwatch topics --create" if topic.ours else "name one that does with --input"
+                found.append(Finding(topic.name, "does not exist", right))
             elif topic.partitions is not None and have[topic.name] != topic.partitions:
                 wrong = f"has {have[topic.name]} partitions, not {topic.partitions}"
                 found.append(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.codec import Message, decode, encode
 from pipeline.engine import Engine, Output
@@ -28,7 +28,6 @@ from pipeline.stream.settings import Settings, parse_address
 from pipeline.stream.stamps import Seen, stamp_of
 from pipeline.stream.topics import Topic, Topics, wanted
 from pipeline.stream.works import topics_needed
-from tests.integration.waiting import until
 
 START_MS = 1_767_571_200_000
 MINUTE_MS = 60_000
@@ -108,19 +107,6 @@ class Live:
         """Make the topics, input included."""
         topics = [Topic(self.input, None), *wanted(self.names, replicas=1)]
         self.topics.create(topics, partitions=partitions, replicas=1)
-        until(lambda: self._serves([topic.name for topic in topics]), within=30, what="leaders of the new topics")
-
-    def _serves(self, topics: Sequence[str]) -> bool:
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
-        try:
-            for topic, partitions in self.topics.partitions(topics).items():
-                for partition in range(partitions):
-                    consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
-        except KafkaException:
-            return False
-        finally:
-            consumer.close()
-        return True
 
     def touch(self) -> None:
         """On the embedded broker a topic is made by asking for it."""

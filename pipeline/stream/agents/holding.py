@@ -60,7 +60,7 @@ class Holding(ABC):
                 except FencedError:
                     self.fenced = True
 
-    async def _let_go(self) -> None:
+    async def _let_go(self) -> None:  # noqa: B027  # most hold nothing
         """Let go of what must not outlive the partition, whether it was handed over in order or lost."""
 
     async def _take_rest(self, batch: Batch) -> None:
