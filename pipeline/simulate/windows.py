@@ -3,7 +3,8 @@
 Attempts and what befalls them are drawn as for events; what is spared is the writing, reading and book-keeping of each
 record. So a few things are simpler than they would be, and none of them matters to a detector: two visits of one
 device in one minute are two units, a record that comes twice does so within its minute, device clocks are believed
-without error, and a number that is lost is missed five minutes after its visit.
+without error, a number that is lost is missed five minutes after its visit, and a record whose firmware or environment
+is spoilt stays with its cohort.
 """
 
 from __future__ import annotations
