@@ -144,17 +144,22 @@ class AnchorBook:
             and self.days[other] >= 1.0
         ]
         if siblings:
-            self._take_over(row, max(siblings, key=lambda other: (volumes[other], -other)))
+            self._take_over(row, max(siblings, key=lambda other: (volumes[other], -other)), siblings)
         return row
 
-    def _take_over(self, row: int, lender: int) -> None:
+    def _take_over(self, row: int, lender: int, siblings: list[int]) -> None:
+        """Borrow an anchor, and doubt it by as much as the siblings differ: any of them may be the true predecessor."""
         for grid in (
             self.low, self.high, self.middle, self.tail_bin, self.has_cut, self.level, self.mass, self.spread,
         ):  # fmt: skip
             grid.data[row] = grid.data[lender]
         shift = np.array([channel.is_shift for channel in self.table.channels])
         mass, spread = self.mass.data[row], self.spread.data[row]
-        doubt = np.where(shift, SUCCESSOR_SHIFT**2 / np.maximum(spread, 1e-9), SUCCESSOR_RATE**2)
+        others = self._log_levels(np.array(siblings, dtype=np.intp), shift)
+        off = np.nan_to_num((others - self._log_levels(np.array([lender]), shift)) ** 2)
+        apart = off.mean(axis=0)
+        least = np.where(shift, SUCCESSOR_SHIFT**2, SUCCESSOR_RATE**2)
+        doubt = np.maximum(apart, least) / np.where(shift, np.maximum(spread, 1e-9), 1.0)
         self.mass.data[row] = np.where(mass > 0, 1.0 / (1.0 / np.maximum(mass, 1e-9) + doubt), 0.0)
         self._borrowed.data[row] = self.level.data[lender]
         for (old, column), cut in list(self._cuts.items()):
@@ -162,6 +167,12 @@ class AnchorBook:
                 self._cuts[row, column] = cut
         self.days[row] = self.days[lender]
         self.lender[row] = self.cohorts[lender].firmware
+
+    def _log_levels(self, rows: Rows, shift: NDArray[np.bool_]) -> Floats:
+        """Levels on the log scale, comparable between rows; not a number where there is none."""
+        level = self.level.data[rows]
+        logs = np.where(shift, self.middle.data[rows] + level, np.log(np.maximum(level, LEAST_SHARE)))
+        return np.where(self.mass.data[rows] > 0, logs, np.nan)
 
     def set_cut(self, row: int, column: int, cut: CutPoints) -> None:
         self._cuts[row, column] = cut
