@@ -38,7 +38,7 @@ lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 kafka: $(EVERYTHING) ## run an Apache Kafka at 127.0.0.1:9092 until Ctrl-C: make kafka ARGS='--brokers 3 --port 19092'
 	@$(BIN)/python -m tests.integration.kafka_cluster $(ARGS)
