@@ -68,7 +68,7 @@ def fired(records: list[Incident]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("seed", [2, 3])
 def test_in_nine_quiet_days_nothing_fires(pattern: Pattern, seed: int) -> None:
-    said = chain(quick(1.6, first=WEEK, seed=seed), evidence(0.4, first=WEEK + 1.6, seed=seed))
+    said = chain(quick(1.75, first=WEEK, seed=seed), evidence(0.25, first=WEEK + 1.75, seed=seed))
     assert fired(run(said, pattern)) == []
 
 
@@ -76,7 +76,7 @@ def test_what_is_set_aside_is_not_judged(pattern: Pattern) -> None:
     def distrusted(one: Evidence) -> Evidence:
         return msgspec.structs.replace(one, aside=np.array([cohort.firmware == "tv-1.1" for cohort in one.cohorts]))
 
-    assert fired(run(map(distrusted, evidence(0.5, SLOWER, first=WEEK)), pattern)) == []
+    assert fired(run(map(distrusted, evidence(0.25, SLOWER, first=WEEK)), pattern)) == []
 
 
 def test_cohorts_without_a_full_day_of_reference_are_not_judged() -> None:
@@ -90,11 +90,11 @@ def test_cohorts_without_a_full_day_of_reference_are_not_judged() -> None:
 def test_a_cohort_that_no_anchor_names_is_not_judged(pattern: Pattern) -> None:
     stranger = Cohort("altura", "tv", "tv-9.9", "production")
     failing = Plant(FAILURE, 10.0, {"firmware": "tv-9.9"}, WEEK, WEEK + 1)
-    assert fired(run(evidence(0.25, failing, first=WEEK, fleet=(*FLEET, stranger)), pattern, known=anchors())) == []
+    assert fired(run(evidence(0.1, failing, first=WEEK, fleet=(*FLEET, stranger)), pattern, known=anchors())) == []
 
 
 def test_two_days_without_any_record_are_no_pattern(pattern: Pattern) -> None:
-    assert fired(run(evidence(0.25, first=WEEK + 2), pattern)) == []
+    assert fired(run(evidence(0.1, first=WEEK + 2), pattern)) == []
 
 
 def test_a_minute_without_a_cohort_passes_over_a_topic_as_well_as_in_memory(pattern: Pattern) -> None:
@@ -143,7 +143,7 @@ def test_a_third_slower_on_one_firmware_fires_that_scope_once_and_recovers_witho
 def test_every_kind_of_signal_fires_at_its_own_scope(
     pattern: Pattern, channel: Channel, factor: float, scope: dict[str, str]
 ) -> None:
-    records = fed(pattern, Plant(channel, factor, scope, WEEK + 0.1, WEEK + 1), days=0.5)
+    records = fed(pattern, Plant(channel, factor, scope, WEEK, WEEK + 1), days=0.25)
     assert fired(records) == [scope]
     lead = records[-1].signals[0]
     assert (lead.operation, lead.signal) == (channel.operation, channel.reported_signal)
@@ -153,7 +153,7 @@ def test_every_kind_of_signal_fires_at_its_own_scope(
 
 
 def test_when_the_whole_fleet_is_slower_it_is_said_of_the_whole_fleet(pattern: Pattern) -> None:
-    records = fed(pattern, Plant(LATENCY, 2.0, {}, WEEK + 0.1, WEEK + 1), days=0.25)
+    records = fed(pattern, Plant(LATENCY, 2.0, {}, WEEK, WEEK + 1), days=0.1)
     assert fired(records) == [{}]
     assert records[-1].summary.startswith("The whole fleet: playback_start latency ")
 
@@ -235,7 +235,7 @@ def part(one: Evidence, operator: str) -> Evidence:
 
 
 def test_the_order_of_messages_within_a_minute_does_not_matter() -> None:
-    plant = replace(SLOWER, start=0.1, until=0.4)
+    plant = replace(SLOWER, start=0.05, until=0.15)
     runs = []
     for turn in range(2):
         pattern = Pattern(OPERATORS, default())
@@ -243,7 +243,7 @@ def test_the_order_of_messages_within_a_minute_does_not_matter() -> None:
         out: list[Incident] = []
         for source in orders[turn]:
             out += pattern.feed(part_of_anchors(source))
-        for i, one in enumerate(evidence(0.5, plant)):
+        for i, one in enumerate(evidence(0.25, plant)):
             order = orders[i % len(orders)] if turn else OPERATORS
             for source in order:
                 out += pattern.feed(part(one, source))
@@ -273,9 +273,9 @@ def test_relabelling_cohorts_relabels_incidents() -> None:
             feeds={operator[::-1]: feed for operator, feed in one.feeds.items()},
         )
 
-    plant = replace(SLOWER, start=0.1, until=0.3)
-    plain = run(evidence(0.5, plant))
-    other = run(map(relabelled, evidence(0.5, plant)), known=anchors(fleet))
+    plant = replace(SLOWER, start=0.05, until=0.15)
+    plain = run(evidence(0.25, plant))
+    other = run(map(relabelled, evidence(0.25, plant)), known=anchors(fleet))
     assert [(r.state, r.at, r.onset_at, r.severity) for r in other] == [
         (r.state, r.at, r.onset_at, r.severity) for r in plain
     ]
