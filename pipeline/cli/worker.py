@@ -43,6 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--lookback", metavar="N", help="records of a partition that are read back at the start, at most"
     )
     parser.add_argument(
+        "--session", metavar="S", help="a worker not heard of for so long loses its partitions (default 15)"
+    )
+    parser.add_argument(
         "--stall", metavar="S", help="end when records wait and none are taken for so long (default 120)"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what Faust and the Kafka client say, too")

@@ -17,7 +17,6 @@ LARGEST_MESSAGE: Final = 16 << 20
 """Bytes: the windows of a large operator's minute, or the evidence of thousands of cohorts, are one message."""
 
 _DAY_MS: Final = 86_400_000
-_ANSWER_S: Final = 15.0
 _PAUSE_S: Final = 0.05
 _NOT_YET: Final = frozenset(
     {
@@ -84,16 +83,18 @@ class Topics:
 
     Args:
         client: settings of a confluent-kafka client.
+        answer_s: how long to wait for an answer.
     """
 
-    def __init__(self, client: Mapping[str, Any]) -> None:
+    def __init__(self, client: Mapping[str, Any], answer_s: float = 15.0) -> None:
         self._admin = AdminClient({"log_level": 0, **client})
+        self._answer_s = answer_s
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """Number of partitions by topic; those that do not exist are left out. Raises ClusterError."""
         found = {}
         for topic in topics:
-            answer = self._ask(partial(self._admin.list_topics, topic, timeout=_ANSWER_S)).topics[topic]
+            answer = self._ask(partial(self._admin.list_topics, topic, timeout=self._answer_s)).topics[topic]
             if answer.error is None:
                 found[topic] = len(answer.partitions)
             elif answer.error.code() not in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
@@ -103,7 +104,7 @@ class Topics:
 
     def brokers(self) -> int:
         """How many brokers the cluster has. Raises ClusterError."""
-        return len(self._ask(partial(self._admin.list_topics, timeout=_ANSWER_S)).brokers)
+        return len(self._ask(partial(self._admin.list_topics, timeout=self._answer_s)).brokers)
 
     def create(self, topics: Iterable[Topic], *, partitions: int, replicas: int) -> list[str]:
         """Create those that are not there, and wait until they can be used; names of those that were made.
@@ -120,7 +121,7 @@ class Topics:
             for topic in topics
         ]
         made = []
-        for name, done in self._admin.create_topics(new, operation_timeout=_ANSWER_S).items():
+        for name, done in self._admin.create_topics(new, operation_timeout=self._answer_s).items():
             try:
                 self._ask(done.result)
                 made.append(name)
@@ -133,22 +134,22 @@ class Topics:
 
     def _await_leaders(self, topics: Iterable[str]) -> None:
         """A cluster has made a topic before all of its brokers know."""
-        waiting, deadline = list(topics), time.monotonic() + _ANSWER_S
+        waiting, deadline = list(topics), time.monotonic() + self._answer_s
         while waiting and time.monotonic() < deadline:
             waiting = [topic for topic in waiting if not self._is_led(topic)]
             time.sleep(_PAUSE_S)
         if waiting:
-            msg = f"{waiting[0]}: not every partition has a leader after {_ANSWER_S:.0f} s"
+            msg = f"{waiting[0]}: not every partition has a leader after {self._answer_s:.0f} s"
             raise ClusterError(msg)
 
     def _is_led(self, topic: str) -> bool:
-        found = self._ask(partial(self._admin.list_topics, topic, timeout=_ANSWER_S)).topics[topic]
+        found = self._ask(partial(self._admin.list_topics, topic, timeout=self._answer_s)).topics[topic]
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client's hints have a hole here
         partitions = {TopicPartition(topic, partition): latest for partition in found.partitions}
         if found.error is not None or not partitions:
             return False
         try:
-            for done in self._admin.list_offsets(partitions, request_timeout=_ANSWER_S).values():
+            for done in self._admin.list_offsets(partitions, request_timeout=self._answer_s).values():
                 done.result()
         except KafkaException as error:
             if error.args[0].code() in _NOT_YET:
@@ -183,7 +184,7 @@ class Topics:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
         if not resources:
             return {}
-        answers = self._admin.describe_configs(resources, request_timeout=_ANSWER_S)
+        answers = self._admin.describe_configs(resources, request_timeout=self._answer_s)
         found = {}
         for resource, done in answers.items():
             entries = self._ask(done.result)

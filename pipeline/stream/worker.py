@@ -21,6 +21,9 @@ TEND_S: Final = 0.5
 DRAIN_S: Final = 10.0
 """For ending in order; what is not done by then is done again after the next start."""
 
+ANSWER_S: Final = 4.0
+"""For a broker to answer before it is said that none does; less than a worker has for ending."""
+
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 15.0
 
@@ -52,7 +55,7 @@ class Worker:
     async def run(self) -> int:
         """Work until asked to end; the exit status: 0 in order, 1 after a failure, which has been said."""
         client = {"bootstrap.servers": self._settings.bootstrap}
-        partitions = await self._first_answer(Topics(client))
+        partitions = await self._first_answer(Topics(client, ANSWER_S))
         if partitions is None:
             return 0
         missing = [topic for topic in topics_needed(self._settings) if topic not in partitions]

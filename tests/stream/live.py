@@ -12,6 +12,7 @@ from typing import cast
 
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from pipeline.codec import Message, decode, encode
 from pipeline.engine import Engine, Output
@@ -154,6 +155,22 @@ class Live:
         found = self.read(self.names.incidents)
         assert all(isinstance(message, Incident) for message in found)
         return [message for message in found if isinstance(message, Incident)]
+
+    def committed(self, topic: str) -> list[int]:
+        """Offsets that the group has committed, of partitions where it has."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.input, "log_level": 0})
+        try:
+            partitions = range(self.topics.partitions([topic])[topic])
+            found = consumer.committed([TopicPartition(topic, partition) for partition in partitions], timeout=30)
+            return [at.offset for at in found if at.offset >= 0]
+        finally:
+            consumer.close()
+
+    def members(self) -> dict[str, int]:
+        """How many partitions each worker of the group has."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        group = admin.describe_consumer_groups([self.input])[self.input].result(timeout=30)
+        return {member.member_id: len(member.assignment.topic_partitions) for member in group.members}
 
     def service(self, **changes: object) -> Service:
         return Service(self.settings(**changes), default(), self.said.append)
