@@ -366,14 +366,14 @@ class Pattern:
     def _simplest(self, score: Floats, node: int, best: bool = False) -> int:
         """The shallowest scope, above or below `node`, that explains as much as it does, within `NEAR_NATS`.
 
-        With `best`, as much as the best of those scopes does.
+        With `best`, as much as the best of those above does: an incident grows, it does not flit between its parts.
         """
         assert self._lattice is not None
         members = set(self._lattice.members[node])
         related = [
             other
             for other in np.flatnonzero(score >= score[node] - NEAR_NATS).tolist()
-            if members <= (own := set(self._lattice.members[other])) or own <= members
+            if members <= (own := set(self._lattice.members[other])) or (own <= members and not best)
         ]
         if best:
             top = max(score[other] for other in related)
