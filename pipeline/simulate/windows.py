@@ -65,12 +65,15 @@ class _Rows:
         )
 
 
-def simulate_windows(world: World) -> Iterator[Windows | Tick]:
-    """The windows of every minute, an operator at a time, and a tick after each minute."""
+def simulate_windows(world: World, begin: int = 0) -> Iterator[Windows | Tick]:
+    """The windows of every minute from `begin` on, an operator at a time, and a tick after each minute.
+
+    What was under way when a later beginning came is left out: some of its records would arrive in the first minutes.
+    """
     pending: _Rows | None = None
     layout = _Layout(world)
     block = world.block(_MOST_MINUTES, _MOST_RECORDS)
-    for first in range(0, world.minutes, block):
+    for first in range(begin, world.minutes, block):
         rows = _rows(world, first, block)
         pending = rows if pending is None else pending.joined(rows)
         minutes = min(block, world.minutes - first)

@@ -134,13 +134,27 @@ class World:
         return shock
 
 
-def draw_world(fleet: Fleet, faults: tuple[Fault, ...], *, seed: int, start_ms: int, minutes: int) -> World:
-    """The world of one seed. Raises FaultError when a fault does not fit the fleet."""
+def draw_world(
+    fleet: Fleet,
+    faults: tuple[Fault, ...],
+    *,
+    seed: int,
+    start_ms: int,
+    minutes: int,
+    keep: frozenset[str] = frozenset(),
+) -> World:
+    """The world of one seed; nothing is rolled out over the firmwares of `keep`, nor over those of the faults.
+
+    Two worlds that differ in their faults alone, and keep the firmwares of both, are the same until the first begins.
+
+    Raises:
+        FaultError: a fault does not fit the fleet.
+    """
     for fault in faults:
         check_fault(fault, fleet)
     homes = fleet.cohorts()
     days = -(-minutes // DAY) + 1
-    in_use = frozenset(name for fault in faults for name in (fault.firmware, fault.replaces) if name is not None)
+    in_use = keep | {name for fault in faults for name in (fault.firmware, fault.replaces) if name is not None}
     rollouts = sorted(
         [*draw_rollouts(fleet, seed, days, in_use), *_faulty_rollouts(faults)], key=lambda rollout: rollout.start
     )
