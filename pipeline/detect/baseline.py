@@ -206,7 +206,9 @@ class Baseline:
         aside = np.zeros(len(cohorts), dtype=np.bool_)
         for i, (cohort, row, count) in enumerate(zip(cohorts, rows, records, strict=True)):
             profile = self._volumes[row]
-            aside[i] = feeds[cohort.operator].state != "ok" or profile.is_backfill(minute, count)
+            # A feed that falls silent is known for silent some minutes later; gaps of before come due meanwhile.
+            quiet = feeds[cohort.operator].state != "ok" or self._gates[cohort.operator].low_minutes > 0
+            aside[i] = quiet or profile.is_backfill(minute, count)
             if feeds[cohort.operator].state == "ok":
                 profile.learn(minute, count)
         return aside
