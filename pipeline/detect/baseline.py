@@ -20,7 +20,9 @@ from models.snapshot import Plain, expect_version, pack, unpack
 from pipeline.detect.anchors import AnchorBook, AnchorPolicy
 from pipeline.detect.channels import COHORT_RATES, OPERATION_SIGNALS, ChannelTable
 from pipeline.detect.evidence import Anchors, Evidence, FeedHealth
-from pipeline.detect.feed import FeedGate, VolumeProfile
+from pipeline.detect.feed import FeedGate
+from pipeline.detect.succession import Succession
+from pipeline.detect.volumes import VolumeBook, is_backfill
 from pipeline.detect.watermark import Watermark
 from pipeline.messages import LATENCY_BIN, LATENCY_BINS, MINUTE_MS, UNIT, CohortWindow, Tick, Windows
 from pipeline.observation import Cohort
@@ -28,7 +30,7 @@ from pipeline.observation import Cohort
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the snapshot."""
 CUT_UNITS: Final = 200
 """Units in a histogram before cut points are read off it, looked at every two hours."""
@@ -72,7 +74,8 @@ class Baseline:
         self._table = ChannelTable()
         self._book = AnchorBook(self._table, policy or AnchorPolicy())
         self._histograms: dict[tuple[int, int], Ints] = {}
-        self._volumes: list[VolumeProfile] = []
+        self._volumes = VolumeBook()
+        self._succession = Succession()
         self._gates: dict[str, FeedGate] = {}
         self._slot: int | None = None
 
@@ -109,7 +112,8 @@ class Baseline:
             "operations": self._table.snapshot(),
             "book": self._book.snapshot(),
             "histograms": [[row, column, pack(held)] for (row, column), held in self._histograms.items()],
-            "volumes": [profile.snapshot() for profile in self._volumes],
+            "volumes": self._volumes.snapshot(len(self._book)),
+            "succession": self._succession.snapshot(),
             "gates": {operator: gate.snapshot() for operator, gate in self._gates.items()},
             "slot": self._slot,
         }
@@ -130,41 +134,40 @@ class Baseline:
         self._book = AnchorBook(self._table, self._book.policy)
         self._book.restore(state["book"])
         self._histograms = {(row, column): unpack(held) for row, column, held in state["histograms"]}
-        self._volumes = [VolumeProfile.of(profile) for profile in state["volumes"]]
+        self._volumes.restore(state["volumes"])
+        self._succession.restore(state["succession"])
         self._gates = {operator: FeedGate.of(gate) for operator, gate in state["gates"].items()}
         self._slot = state["slot"]
 
     def _close(self, minute: int, windows: list[Windows]) -> list[Evidence | Anchors]:
         out: list[Evidence | Anchors] = []
         slot = minute // season.SLOT_MS
+        changed: set[int] = set()
         if self._slot is not None and slot != self._slot:
             self._read_cut_points(self._slot)
-            if changed := self._book.close_slot(self._slot, slot):
-                out.append(self._book.message(self.name, minute, changed))
+            changed.update(self._book.close_slot(self._slot, slot))
         self._slot = slot
         parts: dict[Cohort, list[CohortWindow]] = defaultdict(list)
         for window in windows:
             for part in window.cohorts:
                 parts[Cohort(window.operator, part.device_class, part.firmware, part.environment)].append(part)
         cohorts = sorted(parts)
-        volumes = [profile.expected(minute) or 0.0 for profile in self._volumes]
-        successors = []
-        for cohort in cohorts:
-            if cohort not in self._book:
-                row = self._book.admit(cohort, slot, volumes)
-                self._volumes.append(VolumeProfile())
-                volumes.append(0.0)
-                if self._book.lender[row] != "own":
-                    successors.append(row)
+        usual = self._volumes.expected(minute, len(self._book))
         for operation in sorted({name for group in parts.values() for part in group for name in part.operations}):
             self._table.admit(operation)
         self._book.fit()
-        if successors:
-            out.append(self._book.message(self.name, minute, successors))
+        for cohort in cohorts:
+            if cohort not in self._book and (row := self._admit(cohort, slot, minute, usual)) is not None:
+                changed.add(row)
+        self._volumes.fit(len(self._book))
         rows = np.array([self._book.row(cohort) for cohort in cohorts], dtype=np.intp)
-        records = [sum(part.records for part in parts[cohort]) for cohort in cohorts]
+        records = np.array([sum(part.records for part in parts[cohort]) for cohort in cohorts], dtype=np.float64)
         feeds = self._judge_feeds(minute, cohorts, records)
         aside = self._set_aside(minute, cohorts, rows, records, feeds)
+        for row, court in self._succession.look(minute, self._book.cohorts).items():
+            self._book.borrow(row, court.candidates, court.weights)
+            changed.add(row)
+        out += self._book.messages(self.name, minute, sorted(changed))
         n, x = self._measure(rows, self._count([parts[cohort] for cohort in cohorts]), ~aside)
         known_outage = [self._gates[cohort.operator].explains_gaps(minute) for cohort in cohorts]
         after_outage = np.array(known_outage, dtype=np.bool_)  # also where no cohort reported
@@ -186,10 +189,20 @@ class Baseline:
         )
         return out
 
-    def _judge_feeds(self, minute: int, cohorts: list[Cohort], records: list[int]) -> dict[str, FeedHealth]:
+    def _admit(self, cohort: Cohort, slot: int, minute: int, usual: Floats) -> int | None:
+        """A row for a new cohort, and whose anchor it starts on; the row if it has one. `usual`: volumes by row."""
+        row = self._book.admit(cohort, slot)
+        lenders = [lender for lender in self._book.lenders(cohort) if lender < len(usual)]
+        if not lenders:
+            return None
+        court = self._succession.begin(row, lenders, usual, minute)
+        self._book.borrow(row, court.candidates, court.weights)
+        return row
+
+    def _judge_feeds(self, minute: int, cohorts: list[Cohort], records: Floats) -> dict[str, FeedHealth]:
         total: dict[str, int] = dict.fromkeys(self._gates, 0)
-        for cohort, count in zip(cohorts, records, strict=True):
-            total[cohort.operator] = total.get(cohort.operator, 0) + count
+        for cohort, count in zip(cohorts, records.tolist(), strict=True):
+            total[cohort.operator] = total.get(cohort.operator, 0) + int(count)
         return {
             operator: self._gates.setdefault(operator, FeedGate()).judge(minute, total[operator])
             for operator in sorted(total)
@@ -200,15 +213,19 @@ class Baseline:
         minute: int,
         cohorts: list[Cohort],
         rows: NDArray[np.intp],
-        records: list[int],
+        records: Floats,
         feeds: dict[str, FeedHealth],
     ) -> NDArray[np.bool_]:
-        aside = np.zeros(len(cohorts), dtype=np.bool_)
-        for i, (cohort, row, count) in enumerate(zip(cohorts, rows, records, strict=True)):
-            profile = self._volumes[row]
-            aside[i] = feeds[cohort.operator].state != "ok" or profile.is_backfill(minute, count)
-            if feeds[cohort.operator].state == "ok":
-                profile.learn(minute, count)
+        """Which cohorts of the minute are neither judged nor learnt from; counts the volume of the others."""
+        count = len(self._book)
+        usual = self._volumes.expected(minute, count)
+        sound = np.array([feeds[cohort.operator].state == "ok" for cohort in cohorts], dtype=np.bool_)
+        aside = ~sound | is_backfill(usual[rows], records)
+        trusted = np.array([feeds[cohort.operator].state == "ok" for cohort in self._book.cohorts], dtype=np.bool_)
+        by_row = np.zeros(count)
+        by_row[rows] = records
+        self._volumes.learn(minute, by_row, trusted)
+        self._succession.count(minute, by_row, usual, trusted)
         return aside
 
     def _count(self, groups: list[list[CohortWindow]]) -> _Counts:

@@ -75,6 +75,15 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     shapes: dict[str, Floats]
     """By operator: [slots of the day, channels], factor of a share, offset of a shift."""
     frozen: NDArray[np.bool_]
+    """All that was ever seen of the cohort is frozen."""
+    first_level: Floats | None = None
+    """[cohorts, channels] the first anchor, in the units of `level`: what the anchor has moved since is to be told."""
+    doubtful: NDArray[np.bool_] | None = None
+    """[cohorts, channels] the reference days are not of one piece (or a predecessor's were not)."""
+    doubt: list[str] = []
+    """By cohort: what is wrong with its reference days, a sentence for people; empty when nothing is."""
+    accepted: list[str] = []
+    """By cohort: who accepted its level, when and why; empty when nobody did."""
 
 
 def arrays_to_plain(value: object) -> object:
