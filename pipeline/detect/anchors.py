@@ -27,6 +27,7 @@ from pipeline.detect.doubts import LEAST_DAYS, doubts
 from pipeline.detect.evidence import Anchors
 from pipeline.detect.grid import Grid
 from pipeline.detect.levels import LEAST_SHARE, groups_of, share_levels, shift_levels
+from pipeline.detect.roster import is_overflow
 from pipeline.incidents.wording import instant
 from pipeline.observation import Cohort
 
@@ -138,15 +139,13 @@ class AnchorBook:
             self.days = np.concatenate((self.days, np.zeros(more)))
             self._operator = np.concatenate((self._operator, np.zeros(more, dtype=np.intp)))
 
-    def admit(self, cohort: Cohort, slot: int, instead_of: int | None = None) -> int:
-        """A row for a cohort: a new one, or that of a cohort that is forgotten for it."""
-        if instead_of is None:
-            row = len(self.cohorts)
+    def admit(self, cohort: Cohort, slot: int, row: int) -> None:
+        """A row for a cohort: a new one (the number of rows), or that of a cohort that is forgotten for it."""
+        if row == len(self.cohorts):
             self.cohorts.append(cohort)
             for texts in (self.lender, self.doubt, self.accepted):
                 texts.append("")
         else:
-            row = instead_of
             del self._rows[self.cohorts[row]]
             self.cohorts[row] = cohort
             for _, grid in self._grids():
@@ -157,19 +156,10 @@ class AnchorBook:
         operator = self._operators.setdefault(cohort.operator, len(self._operators))
         self.fit()
         self.first_slot[row], self.days[row], self._operator[row] = slot, 0.0, operator
-        return row
 
-    def lenders(self, cohort: Cohort) -> list[int]:
-        """Rows that differ from a cohort in firmware alone and have learnt for a day: whom it may succeed."""
-        return [
-            row
-            for row, old in enumerate(self.cohorts)
-            if old.device_class == cohort.device_class
-            and old.operator == cohort.operator
-            and old.environment == cohort.environment
-            and old.firmware != cohort.firmware
-            and self.days[row] >= 1.0
-        ]
+    def lends(self, lender: int, row: int) -> bool:
+        """May a row's cohort succeed another's? That one has learnt for a day, and is a firmware."""
+        return lender != row and self.days[lender] >= 1.0 and not is_overflow(self.cohorts[lender])
 
     def borrow(self, row: int, lenders: list[int], weights: Floats) -> None:
         """Take over the anchor of the lenders as far as each is likely to be the predecessor, and doubt it accordingly.
@@ -245,6 +235,11 @@ class AnchorBook:
         """Count units of trusted minutes; [rows, channels]."""
         self._slot_n.data[rows] += n
         self._slot_x.data[rows] += x
+
+    def learn_column(self, rows: Rows, column: int, n: Floats, x: Floats) -> None:
+        """Count units of one channel alone; [rows]."""
+        self._slot_n.data[rows, column] += n
+        self._slot_x.data[rows, column] += x
 
     def expected(self, rows: Rows, n: Floats, at_ms: float) -> Floats:
         """What the anchors expect of `n` units at an instant; see `Anchors` for the units."""
@@ -441,12 +436,12 @@ class AnchorBook:
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
-    def messages(self, source: str, minute: int, rows: list[int]) -> list[Anchors]:
-        """The anchors of some rows, for whoever judges by them."""
-        parts = (rows[first : first + MESSAGE_ROWS] for first in range(0, len(rows), MESSAGE_ROWS))
-        return [self._message(source, minute, part) for part in parts]
+    def messages(self, source: str, minute: int, rows: list[int], gone: list[Cohort]) -> list[Anchors]:
+        """The anchors of some rows, for whoever judges by them, and who is forgotten."""
+        firsts = range(0, max(len(rows), bool(gone)), MESSAGE_ROWS)
+        return [self._message(source, minute, rows[at : at + MESSAGE_ROWS], [] if at else gone) for at in firsts]
 
-    def _message(self, source: str, minute: int, rows: list[int]) -> Anchors:
+    def _message(self, source: str, minute: int, rows: list[int], gone: list[Cohort]) -> Anchors:
         pick = np.array(rows, dtype=np.intp)
         operators = sorted({self.cohorts[row].operator for row in rows})
         counted = (self.since_day.data[pick] >= 0) | self.is_borrowed.data[pick]
@@ -468,6 +463,7 @@ class AnchorBook:
             doubtful=self.doubtful.data[pick],
             doubt=[self.doubt[row] for row in rows],
             accepted=[self.accepted[row] for row in rows],
+            gone=gone,
         )
 
     def snapshot(self) -> Plain:

@@ -15,7 +15,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 class FeedHealth(msgspec.Struct, frozen=True):
-    """An operator's telemetry as a whole."""
+    """An operator's telemetry as a whole, or that of one of its device classes (over all firmwares)."""
 
     state: str
     """`ok`, `silent` (arrivals far below the expected), `recovering` (back, but not trusted yet)."""
@@ -25,6 +25,17 @@ class FeedHealth(msgspec.Struct, frozen=True):
     """In this minute."""
     expected: float
     """Records a minute at this hour; 0 when not known yet."""
+    late_since: int | None = None
+    """Since when its records come late (the devices are as before); None while they do not."""
+    delay_ms: float = 0.0
+    """Mean delay of the last minutes; 0 when not known."""
+    usual_delay_ms: float = 0.0
+    """Median delay by the anchors; 0 when not known."""
+    pooled: int = 0
+    """Records of this minute whose cohorts are too many to be kept apart."""
+    pooled_since: int | None = None
+    parts: dict[str, FeedHealth] = {}
+    """By device class; of an operator only. What `volume` is judged on: records and expected."""
 
 
 class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
@@ -84,6 +95,8 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     """By cohort: what is wrong with its reference days, a sentence for people; empty when nothing is."""
     accepted: list[str] = []
     """By cohort: who accepted its level, when and why; empty when nobody did."""
+    gone: list[Cohort] = []
+    """Cohorts that have been forgotten, long idle, to make room for others."""
 
 
 def arrays_to_plain(value: object) -> object:

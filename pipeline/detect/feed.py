@@ -78,8 +78,13 @@ class VolumeProfile:
 
 @dataclass(slots=True)
 class FeedGate:
-    """One operator's feed as a whole, minute by minute."""
+    """One operator's feed as a whole, or a part of it, minute by minute.
 
+    least: records a minute that must be expected for silence to say something. patience: minutes that it must last.
+    """
+
+    least: float = LEAST_EXPECTED
+    patience: int = SILENT_MINUTES
     profile: VolumeProfile = field(default_factory=VolumeProfile)
     state: str = "ok"
     since: int = 0
@@ -94,7 +99,7 @@ class FeedGate:
     def judge(self, minute: int, records: int) -> FeedHealth:
         """Take the operator's records of a minute. Minutes that were skipped had none."""
         expected = self.profile.expected(minute)
-        watched = expected is not None and expected > LEAST_EXPECTED
+        watched = expected is not None and expected > self.least
         if watched and self.last_minute is not None:
             self.low_minutes += (minute - self.last_minute) // MINUTE_MS - 1
         # What is silent stays so without a record, whatever is expected of the hour that has come.
@@ -102,7 +107,7 @@ class FeedGate:
         begins = minute - self.low_minutes * MINUTE_MS
         if low:
             self.low_minutes += 1
-        if self.low_minutes >= SILENT_MINUTES and self.state != "silent":
+        if self.low_minutes >= self.patience and self.state != "silent":
             self.state, self.since = "silent", begins
         if not low:
             if self.state == "silent":
@@ -118,6 +123,8 @@ class FeedGate:
 
     def snapshot(self) -> Plain:
         return {
+            "least": self.least,
+            "patience": self.patience,
             "profile": self.profile.snapshot(),
             "state": self.state,
             "since": self.since,

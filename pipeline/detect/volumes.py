@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import season
-from models.snapshot import Plain, pack, unpack
+from models.snapshot import Plain, SnapshotError, pack, unpack
 from pipeline.detect.feed import BACKFILL_FACTOR, BACKFILL_SLACK, LEARNING_RATE
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -80,10 +80,15 @@ class VolumeBook:
             "slot": self._slot,
         }
 
-    def restore(self, state: Plain) -> None:
+    def restore(self, state: Plain, rows: int) -> None:
+        """Raises SnapshotError when it is not of so many rows."""
         self._means = unpack(state["means"])
         self._records = unpack(state["records"])
         self._minutes = unpack(state["minutes"])
+        shapes = self._means.shape, self._records.shape, self._minutes.shape
+        if shapes != ((rows, season.SLOTS), (rows,), (rows,)):
+            msg = f"volumes of {shapes} are not those of {rows} cohorts"
+            raise SnapshotError(msg)
         self._slot = state["slot"]
 
 
