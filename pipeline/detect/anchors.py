@@ -22,25 +22,24 @@ from numpy.typing import NDArray
 from models import season
 from models.cutpoints import CutPoints
 from models.snapshot import Plain, SnapshotError, pack, unpack
-from pipeline.detect.channels import FEED_SIGNALS, ChannelTable
-from pipeline.detect.doubts import LEAST_DAYS, doubts
+from pipeline.detect.channels import ChannelTable
 from pipeline.detect.evidence import Anchors
 from pipeline.detect.grid import Grid
-from pipeline.detect.levels import LEAST_SHARE, groups_of, share_levels, shift_levels
+from pipeline.detect.levels import LEAST_SHARE
 from pipeline.detect.roster import is_overflow
-from pipeline.incidents.wording import instant
 from pipeline.observation import Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.intp]
 
-SHAPE_PRIOR_UNITS: Final = 50.0
 RECUT: Final = 0.04
 """A predecessor's mean under another's clipping points is off by about this part of their distance."""
 MESSAGE_ROWS: Final = 500
 """Cohorts in one message at most: with five operations some 4 MB of JSON."""
 OWN: Final = "own"
+HISTORY: Final = "history"
+"""The lender of a level that was learnt over less than a week elsewhere: it serves until the own one is ripe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,10 @@ class AnchorBook:
         self.accepted: list[str] = []
         """Who accepted the level of a row, when and why; empty when nobody did."""
         self._rows: dict[Cohort, int] = {}
-        self._operators: dict[str, int] = {}
+        self.operators: dict[str, int] = {}
         self.first_slot: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.days: Floats = np.zeros(0)
-        self._operator: Rows = np.zeros(0, dtype=np.intp)
+        self.operator_of: Rows = np.zeros(0, dtype=np.intp)
         # Cut points and what they mean.
         self.low, self.high, self.middle = Grid(), Grid(), Grid()
         self.tail_bin = Grid(fill=np.inf)
@@ -86,18 +85,18 @@ class AnchorBook:
         self.spread, self.base_ms, self.tail_scale = Grid(), Grid(), Grid()
         # The anchor.
         self.level, self.mass, self.first = Grid(), Grid(), Grid()
-        self._borrowed, self.is_borrowed = Grid(), Grid(dtype=np.bool_)
+        self.borrowed, self.is_borrowed = Grid(), Grid(dtype=np.bool_)
         self.frozen, self.doubtful = Grid(dtype=np.bool_), Grid(dtype=np.bool_)
         self.since_day = Grid(fill=-1, dtype=np.int32)
         """The day of a row, counted from its admission, from which on a cell is learnt; -1: not seen yet."""
         # Counts. Sums of whole device-minutes in float32 lose less than a part in a million.
-        self._slot_n, self._slot_x = Grid(), Grid()
-        self._last_n, self._last_x = (Grid((season.SLOTS,), dtype=np.float32) for _ in range(2))
-        self._day_n, self._day_x = (Grid((policy.days,), dtype=np.float32) for _ in range(2))
-        self._shape_n, self._shape_x = (Grid((season.SLOTS,), dtype=np.float32) for _ in range(2))
+        self.slot_n, self.slot_x = Grid(), Grid()
+        self.last_n, self.last_x = (Grid((season.SLOTS,), dtype=np.float32) for _ in range(2))
+        self.day_n, self.day_x = (Grid((policy.days,), dtype=np.float32) for _ in range(2))
+        self.shape_n, self.shape_x = (Grid((season.SLOTS,), dtype=np.float32) for _ in range(2))
         # By operator.
-        self._shapes = Grid((season.SLOTS,))
-        self._shape_known = Grid(dtype=np.bool_)
+        self.shapes = Grid((season.SLOTS,))
+        self.shape_known = Grid(dtype=np.bool_)
         self._shift: Flags = np.zeros(0, dtype=np.bool_)
 
     def __contains__(self, cohort: Cohort) -> bool:
@@ -125,19 +124,19 @@ class AnchorBook:
         rows, columns = len(self.cohorts), len(self.table)
         for _, grid in self._grids():
             grid.fit(rows, columns)
-        have = self._shapes.data.shape
-        operators = len(self._operators)
+        have = self.shapes.data.shape
+        operators = len(self.operators)
         if operators > have[0] or columns > have[-1]:
-            for grid in (self._shapes, self._shape_known):
+            for grid in (self.shapes, self.shape_known):
                 grid.fit(operators, columns)
             flat = np.where(self.is_shift, 0.0, 1.0)
-            self._shapes.data[have[0] :] = flat
-            self._shapes.data[: have[0], :, have[-1] :] = flat[have[-1] :]
+            self.shapes.data[have[0] :] = flat
+            self.shapes.data[: have[0], :, have[-1] :] = flat[have[-1] :]
         if rows > len(self.days):
             more = max(rows, len(self.days) * 3 // 2) - len(self.days)
             self.first_slot = np.concatenate((self.first_slot, np.zeros(more, dtype=np.int64)))
             self.days = np.concatenate((self.days, np.zeros(more)))
-            self._operator = np.concatenate((self._operator, np.zeros(more, dtype=np.intp)))
+            self.operator_of = np.concatenate((self.operator_of, np.zeros(more, dtype=np.intp)))
 
     def admit(self, cohort: Cohort, slot: int, row: int) -> None:
         """A row for a cohort: a new one (the number of rows), or that of a cohort that is forgotten for it."""
@@ -153,9 +152,9 @@ class AnchorBook:
             self.doubt[row] = self.accepted[row] = ""
         self._rows[cohort] = row
         self.lender[row] = OWN
-        operator = self._operators.setdefault(cohort.operator, len(self._operators))
+        operator = self.operators.setdefault(cohort.operator, len(self.operators))
         self.fit()
-        self.first_slot[row], self.days[row], self._operator[row] = slot, 0.0, operator
+        self.first_slot[row], self.days[row], self.operator_of[row] = slot, 0.0, operator
 
     def lends(self, lender: int, row: int) -> bool:
         """May a row's cohort succeed another's? That one has learnt for a day, and is a firmware."""
@@ -192,7 +191,7 @@ class AnchorBook:
         inverse = np.sum(part / np.maximum(mass, 1e-9), axis=0)
         for grid, value in (
             (self.level, level),
-            (self._borrowed, level),
+            (self.borrowed, level),
             (self.first, np.where(shift, first_mean, np.exp(first_mean))),
             (self.spread, spread),
             (self.mass, 1.0 / (inverse + doubt / unit)),
@@ -233,206 +232,19 @@ class AnchorBook:
 
     def learn(self, rows: Rows, n: Floats, x: Floats) -> None:
         """Count units of trusted minutes; [rows, channels]."""
-        self._slot_n.data[rows] += n
-        self._slot_x.data[rows] += x
+        self.slot_n.data[rows] += n
+        self.slot_x.data[rows] += x
 
     def learn_column(self, rows: Rows, column: int, n: Floats, x: Floats) -> None:
         """Count units of one channel alone; [rows]."""
-        self._slot_n.data[rows, column] += n
-        self._slot_x.data[rows, column] += x
+        self.slot_n.data[rows, column] += n
+        self.slot_x.data[rows, column] += x
 
     def expected(self, rows: Rows, n: Floats, at_ms: float) -> Floats:
         """What the anchors expect of `n` units at an instant; see `Anchors` for the units."""
         level = self.level.data[rows]
-        shape = season.at(self._shapes.data.swapaxes(0, 1), at_ms)[self._operator[rows]]
+        shape = season.at(self.shapes.data.swapaxes(0, 1), at_ms)[self.operator_of[rows]]
         return np.asarray(np.where(self.is_shift, n * (level + shape), n * level * shape))
-
-    # -- learning ----------------------------------------------------------------------------------------------------
-
-    def close_slot(self, slot: int, new_slot: int) -> list[int]:
-        """The two hours `slot` are over; learn from them. Returns the rows whose anchor changed.
-
-        Slots between `slot` and `new_slot` in which nothing arrived count as empty.
-        """
-        most = (self.policy.days + 1) * season.SLOTS
-        for empty in range(max(slot, new_slot - most), new_slot):
-            self._push(empty)
-        return self._estimate(slot, new_slot)
-
-    def _push(self, slot: int) -> None:
-        rows = len(self)
-        n, x = self._slot_n.data, self._slot_x.data
-        age = slot - self.first_slot[:rows]
-        new = (self.since_day.data[:rows] < 0) & (n[:rows] > 0)
-        if new.any():
-            day, part = np.divmod(age, season.SLOTS)
-            begin = np.where((day == 0) | (part == 0), day, day + 1)
-            self.since_day.data[:rows] = np.where(new, begin[:, None], self.since_day.data[:rows])
-        at = slot % season.SLOTS
-        self._last_n.data[:, at], self._last_x.data[:, at] = n, x
-        learning = ~self.frozen.data[:rows]
-        self._shape_n.data[:rows, at] += np.where(learning, n[:rows], 0.0)
-        self._shape_x.data[:rows, at] += np.where(learning, x[:rows], 0.0)
-        n[:] = 0.0
-        x[:] = 0.0
-        full = np.flatnonzero((age >= 0) & ((age + 1) % season.SLOTS == 0))
-        day = age[full] // season.SLOTS % self.policy.days
-        self._day_n.data[full, day] = self._last_n.data[full].sum(axis=1)
-        self._day_x.data[full, day] = self._last_x.data[full].sum(axis=1)
-
-    def _estimate(self, slot: int, new_slot: int) -> list[int]:
-        """The slots from `slot` up to `new_slot` are over."""
-        rows = len(self)
-        seen = new_slot - self.first_slot[:rows]
-        days = np.minimum(seen / season.SLOTS, self.policy.days)
-        complete = seen // season.SLOTS
-        day_over = complete > (slot - self.first_slot[:rows]) // season.SLOTS
-        since, frozen = self.since_day.data[:rows], self.frozen.data[:rows]
-        cell_days = np.clip(complete[:, None] - since, 0, self.policy.days)
-        ripe = ~frozen & (since >= 0) & (cell_days >= self.policy.days)
-        borrowed = self.is_borrowed.data[:rows]
-        # Before the first full day a level is a guess, made anew every slot; then each day adds to it.
-        guess = (complete == 0)[:, None] & (since >= 0)
-        own = ~frozen & ~borrowed & (guess | ((since >= 0) & (cell_days >= 1)))
-        fresh = (own & (day_over | (complete == 0))[:, None]) | ripe
-        self._own_days(days)
-        if not fresh.any():
-            return []
-        n, x = self._counted(complete)
-        shift = self.is_shift
-        level, mass = self._levels(n, x)
-        level = np.where(borrowed & ripe, self._leashed(level), level)
-        self.level.data[:rows] = np.where(fresh, level, self.level.data[:rows])
-        self.mass.data[:rows] = np.where(fresh, mass, self.mass.data[:rows])
-        # Until a cell has a full day it is no reference, once its cohort is judged at all.
-        young = ~frozen & ~borrowed & (complete >= 1)[:, None] & (cell_days < 1)
-        self.mass.data[:rows][young] = 0.0
-        self.first.data[:rows] = np.where(fresh & ~borrowed, self.level.data[:rows], self.first.data[:rows])
-        self._learn_shapes(np.flatnonzero(complete >= 1), shift)
-        self._look_for_breaks(np.flatnonzero(day_over & fresh.any(axis=1)), complete, fresh & ~borrowed)
-        frozen |= ripe
-        for operator in range(len(self._operators)):
-            self._shape_known.data[operator] |= frozen[self._operator[:rows] == operator].any(axis=0)
-        return [int(row) for row in np.flatnonzero(fresh.any(axis=1))]
-
-    def _own_days(self, days: Floats) -> None:
-        own = np.array([lender == OWN for lender in self.lender], dtype=np.bool_)
-        self.days[: len(own)] = np.where(own, days, self.days[: len(own)])
-
-    def _counted(self, complete: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """[rows, channels] over the full days that each cell may be learnt from; before the first, over its slots."""
-        rows, size = len(self), self.policy.days
-        ring = np.arange(size)[None, :]
-        # The day that stands at a place of the ring: the newest that is full and falls on it.
-        last = (complete - 1)[:, None]
-        day = last - (last - ring) % size
-        used = (day[:, :, None] >= np.maximum(self.since_day.data[:rows], 0)[:, None, :]) & (day >= 0)[:, :, None]
-        first_day = (complete == 0)[:, None]
-        out = []
-        for days, slots in ((self._day_n, self._last_n), (self._day_x, self._last_x)):
-            full = np.where(used, days.data[:rows], 0.0).sum(axis=1, dtype=np.float64)
-            out.append(np.where(first_day, slots.data[:rows].sum(axis=1, dtype=np.float64), full))
-        return out[0], out[1]
-
-    def _levels(self, n: Floats, x: Floats) -> tuple[Floats, Floats]:
-        """Of every cell. Among siblings frozen ones count with what they rest on, borrowed ones not at all."""
-        rows, shift = len(self), self.is_shift
-        level, mass = self.level.data[:rows], self.mass.data[:rows]
-        frozen, borrowed = self.frozen.data[:rows], self.is_borrowed.data[:rows]
-        rest = np.where(shift, mass, mass / np.maximum(level, LEAST_SHARE))
-        n = np.where(frozen, rest, n)
-        x = np.where(frozen, rest * level, x)
-        strange = borrowed & ~frozen
-        group, groups = groups_of([(c.operator, c.device_class, c.environment) for c in self.cohorts])
-        shares = share_levels(np.where(strange, 0.0, n), np.where(strange, 0.0, x), group, groups)
-        middle, spread = self.middle.data[:rows], self.spread.data[:rows]
-        shifts = shift_levels(np.where(strange, 0.0, n), np.where(strange, 0.0, x), middle, spread, group, groups)
-        found, solid = np.where(shift, shifts.level, shares.level), np.where(shift, shifts.mass, shares.mass)
-        if strange.any():
-            # A successor stands by itself: its siblings' counts may be of the very devices that it took over.
-            own = np.where(shift, x / np.maximum(n, 1e-12), np.maximum(x / np.maximum(n, 1e-12), LEAST_SHARE))
-            found = np.where(strange, own, found)
-            solid = np.where(strange, np.where(shift, n, n * own), solid)
-        return found, solid
-
-    def _look_for_breaks(self, rows: Rows, complete: NDArray[np.int64], fresh: Flags) -> None:
-        """Are the reference days of one piece? Rows that began together are looked at together."""
-        for first in np.unique(self.first_slot[rows]).tolist():
-            some = rows[self.first_slot[rows] == first]
-            days = np.arange(max(0, int(complete[some[0]]) - self.policy.days), int(complete[some[0]]))
-            if len(days) < LEAST_DAYS:
-                continue
-            cells = fresh[some]
-            value, sampling = self._by_day(some, days, cells)
-            self.doubtful.data[some] &= ~cells
-            for row in some.tolist():
-                self.doubt[row] = ""
-            found = doubts([self.cohorts[row] for row in some], self.table.channels, value, sampling, self._told)
-            for doubt in found:
-                since = instant((first + int(days[doubt.day]) * season.SLOTS) * season.SLOT_MS)
-                text = doubt.text(self.table.channels[doubt.channel], since)
-                for row in some[doubt.rows].tolist():
-                    self._doubt(row, doubt.channel, doubt.size, text)
-
-    def _by_day(self, rows: Rows, days: Rows, cells: Flags) -> tuple[Floats, Floats]:
-        """[days, rows, channels] how far each day was off the level, log scale, and its sampling variance."""
-        at = days % self.policy.days
-        n = self._day_n.data[rows][:, at].swapaxes(0, 1).astype(np.float64)
-        x = self._day_x.data[rows][:, at].swapaxes(0, 1).astype(np.float64)
-        level, spread = self.level.data[rows], self.spread.data[rows]
-        counted = (days[:, None, None] >= np.maximum(self.since_day.data[rows], 0)) & cells & (n > 0)
-        weight = np.where(counted, np.where(self.is_shift, n, n * level), 0.0)
-        safe = np.where(weight > 0, weight, 1.0)
-        shares = np.log((np.maximum(x, 0.0) + 0.5) / (n * np.maximum(level, LEAST_SHARE) + 0.5))
-        value = np.where(self.is_shift, x / safe - level, shares)
-        return value, np.where(weight > 0, np.where(self.is_shift, spread, 1.0) / safe, np.inf)
-
-    @property
-    def _told(self) -> Flags:
-        """[channels] those that a break is looked for in: of the devices, not of the telemetry."""
-        return np.array([channel.signal not in FEED_SIGNALS for channel in self.table.channels], dtype=np.bool_)
-
-    def _doubt(self, row: int, column: int, size: float, text: str) -> None:
-        """Trust a cell less: its level is a mixture of before and after."""
-        if self.frozen.data[row, column] or self.mass.data[row, column] <= 0:
-            return
-        unit = max(self.spread.data[row, column], 1e-9) if self.is_shift[column] else 1.0
-        self.mass.data[row, column] = 1.0 / (1.0 / self.mass.data[row, column] + (size / 2.0) ** 2 / unit)
-        self.doubtful.data[row, column] = True
-        self.doubt[row] = self.doubt[row] or text
-
-    def _leashed(self, own: Floats) -> Floats:
-        """What a successor has of its own, held by the leash to its predecessor and by the budget to the first."""
-        rows, shift, policy = len(self), self.is_shift, self.policy
-        for anchor, by_shift, by_share in (
-            (self._borrowed.data[:rows], policy.leash_shift, policy.leash_share),
-            (self.first.data[:rows], policy.budget_shift, policy.budget_share),
-        ):
-            factor = np.exp(by_share)
-            own = np.where(
-                shift,
-                np.clip(own, anchor - by_shift, anchor + by_shift),
-                np.clip(own, anchor / factor, anchor * factor),
-            )
-        return own
-
-    def _learn_shapes(self, rows: Rows, shift: Flags) -> None:
-        """The day of each operator, [SLOTS, channels], pooled over its cohorts; shape never level, and frozen once any
-        anchor is that was learnt with it."""
-        own = rows[[self.lender[row] == OWN for row in rows]] if len(rows) else rows
-        for operator in range(len(self._operators)):
-            open_columns = ~self._shape_known.data[operator]
-            members = own[self._operator[own] == operator]
-            if not len(members) or not open_columns.any():
-                continue
-            n = self._shape_n.data[members].astype(np.float64)
-            x = self._shape_x.data[members].astype(np.float64)
-            level = self.level.data[members][:, None, :]
-            units, hits, expected = n.sum(axis=0), x.sum(axis=0), (n * level).sum(axis=0)
-            rates = season.rate_shape(hits, np.maximum(expected, 0.0), SHAPE_PRIOR_UNITS)
-            shifts = season.shift_shape(hits - expected, units, SHAPE_PRIOR_UNITS)
-            shape = np.where(shift, shifts, rates)
-            self._shapes.data[operator] = np.where(open_columns, shape, self._shapes.data[operator])
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
@@ -457,7 +269,7 @@ class AnchorBook:
             lender=[self.lender[row] for row in rows],
             base_ms=self.base_ms.data[pick],
             tail_scale=self.tail_scale.data[pick],
-            shapes={operator: self._shapes.data[self._operators[operator]].copy() for operator in operators},
+            shapes={operator: self.shapes.data[self.operators[operator]].copy() for operator in operators},
             frozen=(self.frozen.data[pick] | ~counted).all(axis=1) & counted.any(axis=1),
             first_level=self.first.data[pick],
             doubtful=self.doubtful.data[pick],
@@ -473,11 +285,11 @@ class AnchorBook:
             "texts": [list(self.lender), list(self.doubt), list(self.accepted)],
             "first_slot": pack(self.first_slot[:rows]),
             "days": pack(self.days[:rows]),
-            "operators": list(self._operators),
+            "operators": list(self.operators),
             "policy_days": self.policy.days,
             "grids": {name: pack(grid.data[:rows]) for name, grid in self._grids()},
-            "shapes": pack(self._shapes.data),
-            "shape_known": pack(self._shape_known.data),
+            "shapes": pack(self.shapes.data),
+            "shape_known": pack(self.shape_known.data),
         }
 
     def restore(self, state: Plain) -> None:
@@ -491,6 +303,7 @@ class AnchorBook:
         if state["policy_days"] != self.policy.days:
             msg = f"the snapshot learns over {state['policy_days']} days, this program over {self.policy.days}"
             raise SnapshotError(msg)
+        self.fit()
         for name, grid in self._grids():
             grid.data = _fitting(name, state["grids"][name], (rows, *grid.data.shape[1:-1], columns), grid.data.dtype)
         self.cohorts = cohorts
@@ -501,15 +314,15 @@ class AnchorBook:
             raise SnapshotError(msg)
         self.first_slot = _fitting("first_slot", state["first_slot"], (rows,), np.dtype(np.int64))
         self.days = _fitting("days", state["days"], (rows,), np.dtype(np.float64))
-        self._operators = {str(operator): i for i, operator in enumerate(state["operators"])}
-        self._operator = np.array([self._operators[cohort.operator] for cohort in cohorts], dtype=np.intp)
+        self.operators = {str(operator): i for i, operator in enumerate(state["operators"])}
+        self.operator_of = np.array([self.operators[cohort.operator] for cohort in cohorts], dtype=np.intp)
         shapes = unpack(state["shapes"])
-        if shapes.shape[0] < len(self._operators) or shapes.shape[1:] != (season.SLOTS, columns):
-            msg = f"shapes of the day {shapes.shape} do not fit {len(self._operators)} operators"
+        if shapes.shape[0] < len(self.operators) or shapes.shape[1:] != (season.SLOTS, columns):
+            msg = f"shapes of the day {shapes.shape} do not fit {len(self.operators)} operators"
             raise SnapshotError(msg)
-        self._shapes.data = shapes
+        self.shapes.data = shapes
         known = state["shape_known"]
-        self._shape_known.data = _fitting("shape_known", known, (len(shapes), columns), np.dtype(np.bool_))
+        self.shape_known.data = _fitting("shape_known", known, (len(shapes), columns), np.dtype(np.bool_))
 
 
 def _fitting(name: str, plain: Plain, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -522,6 +335,6 @@ def _fitting(name: str, plain: Plain, shape: tuple[int, ...], dtype: np.dtype[An
 
 _GRIDS: Final = (
     "low", "high", "middle", "tail_bin", "has_cut", "spread", "base_ms", "tail_scale",
-    "level", "mass", "first", "_borrowed", "is_borrowed", "frozen", "doubtful", "since_day",
-    "_slot_n", "_slot_x", "_last_n", "_last_x", "_day_n", "_day_x", "_shape_n", "_shape_x",
+    "level", "mass", "first", "borrowed", "is_borrowed", "frozen", "doubtful", "since_day",
+    "slot_n", "slot_x", "last_n", "last_x", "day_n", "day_x", "shape_n", "shape_x",
 )  # fmt: skip

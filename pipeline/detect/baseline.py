@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 
 from models import season
 from models.snapshot import Plain, SnapshotError, expect_version
+from pipeline.detect.acceptance import accept
 from pipeline.detect.anchors import AnchorBook, AnchorPolicy
-from pipeline.detect.channels import COHORT_RATES, ChannelTable
+from pipeline.detect.channels import COHORT_RATES, EVERY, ChannelTable
 from pipeline.detect.counting import DELAY, Gauge, count
-from pipeline.detect.evidence import Anchors, Evidence
+from pipeline.detect.evidence import Anchors, Evidence, Learned, arrays_from_plain, arrays_to_plain
 from pipeline.detect.feedbook import Delays, FeedBook
+from pipeline.detect.handover import check, hand_over, take_up
+from pipeline.detect.learning import close_slot
 from pipeline.detect.roster import Bounds, Roster, is_overflow
 from pipeline.detect.strangers import Strangers
 from pipeline.detect.succession import Succession
 from pipeline.detect.volumes import VolumeBook, is_backfill
 from pipeline.detect.watermark import Watermark
-from pipeline.messages import MINUTE_MS, CohortWindow, Tick, Windows
+from pipeline.messages import MINUTE_MS, CohortWindow, Decision, Tick, Windows
 from pipeline.observation import UNKNOWN, Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -35,6 +38,9 @@ Parts: TypeAlias = dict[Cohort, list[CohortWindow]]
 
 VERSION: Final = 2
 """Of the snapshot."""
+
+MOST_TOLD: Final = 10_000
+"""Decisions and histories that are remembered, so that one that comes twice counts once."""
 
 _GAP: Final = COHORT_RATES.index("gap")
 
@@ -72,13 +78,30 @@ class Baseline:
         self._succession = Succession()
         self._strangers = Strangers()
         self._feeds = FeedBook()
+        self._waiting: list[Learned] = []
+        """Taken up when the first minute closes."""
+        self._told: dict[str, None] = {}
+        """Messages that count once: the last ones."""
 
-    def feed(self, message: Windows | Tick) -> list[Evidence | Anchors | Tick]:
+    def feed(self, message: Windows | Tick | Decision | Learned) -> list[Evidence | Anchors | Tick]:
         """Take one message; answer with all that it allowed to be closed, and this stage's own tick.
 
         A window of a minute that is closed already is late: it counts in the minute that closes next. It never
-        reopens a verdict, it adds to it.
+        reopens a verdict, it adds to it. What a person decides, or was learnt elsewhere, counts from the next on.
+
+        Raises:
+            SnapshotError: what was learnt elsewhere does not fit together; nothing was taken from it.
         """
+        if isinstance(message, Decision):
+            return self._decide(message)
+        if isinstance(message, Learned):
+            check(message)
+            if not self._news(message.learned_id):
+                return []
+            if self._slot is None:
+                self._waiting.append(message)
+                return []
+            return list(self._take_over(message, self._slot, self._next()))
         if isinstance(message, Windows):
             self._pending[message.minute].append(message)
             return []
@@ -98,8 +121,76 @@ class Baseline:
         out.append(Tick(self.name, upto))
         return out
 
+    @property
+    def cohorts(self) -> int:
+        """How many are kept apart."""
+        return len(self._book)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What is wrong with the days that anchors were learnt from, a sentence each."""
+        return sorted({text for text in self._book.doubt if text})
+
+    def hand_over(self, since: int, until: int) -> list[Learned]:
+        """What was learnt here, for another stage; call it when the history is over.
+
+        The two hours that are open are closed first.
+        """
+        if self._slot is not None:
+            self._gauge.read_cut_points(self._slot, season.SLOTS)
+            close_slot(self._book, self._slot, self._slot + 1)
+            self._slot += 1
+        return hand_over(self._book, self._volumes, since, until)
+
+    def _decide(self, decision: Decision) -> list[Evidence | Anchors | Tick]:
+        if self._slot is None or not self._news(decision.decision_id):
+            return []
+        accepted = accept(self._book, decision, self._slot)
+        return list(self._book.messages(self.name, self._next(), accepted.rows, []))
+
+    def _take_over(self, learned: Learned, slot: int, minute: int) -> list[Anchors]:
+        for operation in dict.fromkeys(channel.operation for channel in learned.channels):
+            if operation != EVERY:
+                self._table.admit(operation)
+        self._book.fit()
+        if any(channel not in self._table.channels for channel in learned.channels):
+            return []  # more operations than there is room for: what was learnt does not fit this stage
+        rows: dict[int, int] = {}
+        for there, cohort in enumerate(learned.cohorts):
+            if cohort not in self._book:
+                row = self._roster.place(cohort, minute)
+                if row is None or row < len(self._book):
+                    continue
+                self._book.admit(cohort, slot, row)
+                self._roster.enter(cohort, row, minute, None)
+            row = self._book.row(cohort)
+            if self._book.days[row] < 1.0 and not self._book.is_borrowed.data[row].any():
+                self._gauge.forget(row)
+                self._succession.forget(row)
+                rows[row] = there
+        self._volumes.fit(len(self._book))
+        if not rows:
+            return []
+        take_up(self._book, self._volumes, learned, rows)
+        return self._book.messages(self.name, minute, sorted(rows), [])
+
+    def _next(self) -> int:
+        """The minute that closes next."""
+        assert self._closed is not None
+        return self._closed + MINUTE_MS
+
+    def _news(self, identity: str) -> bool:
+        """Whether a message that counts once has not counted yet."""
+        if identity in self._told:
+            return False
+        self._told[identity] = None
+        while len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
+        return True
+
     def snapshot(self) -> Plain:
         """All that this stage knows, as plain data."""
+        self._book.fit()
         return {
             "version": VERSION,
             "watermark": self._watermark.snapshot(),
@@ -114,6 +205,8 @@ class Baseline:
             "succession": self._succession.snapshot(),
             "strangers": self._strangers.snapshot(),
             "feeds": self._feeds.snapshot(),
+            "waiting": [msgspec.to_builtins(learned, enc_hook=arrays_to_plain) for learned in self._waiting],
+            "told": list(self._told),
         }
 
     def restore(self, state: Plain) -> None:
@@ -148,15 +241,21 @@ class Baseline:
         self._succession.restore(state["succession"])
         self._strangers.restore(state["strangers"])
         self._feeds = FeedBook.of(state["feeds"])
+        self._waiting = msgspec.convert(state["waiting"], list[Learned], dec_hook=arrays_from_plain)
+        self._told = dict.fromkeys(state["told"])
 
     def _close(self, minute: int, windows: list[Windows]) -> list[Evidence | Anchors]:
         slot = minute // season.SLOT_MS
         changed: set[int] = set()
         if self._slot is not None and slot != self._slot:
             self._gauge.read_cut_points(self._slot, season.SLOTS)
-            changed.update(self._book.close_slot(self._slot, slot))
+            changed.update(close_slot(self._book, self._slot, slot))
             self._strangers.look(self._book.cohorts, self._volumes.expected(minute, len(self._book)))
         self._slot = slot
+        out: list[Evidence | Anchors] = []
+        for learned in self._waiting:
+            out += self._take_over(learned, slot, minute)
+        self._waiting.clear()
         parts, gone = self._housed(windows, minute, changed)
         cohorts = sorted(parts)
         rows = np.array([self._book.row(cohort) for cohort in cohorts], dtype=np.intp)
@@ -167,7 +266,7 @@ class Baseline:
         for row, court in self._succession.look(minute, self._book.cohorts).items():
             self._book.borrow(row, court.candidates, court.weights)
             changed.add(row)
-        out: list[Evidence | Anchors] = [*self._book.messages(self.name, minute, sorted(changed), gone)]
+        out += self._book.messages(self.name, minute, sorted(changed), gone)
         n, x = self._gauge.measure(rows, count(groups, self._table), ~aside)
         outage = np.array([self._feeds.explains_gaps(cohort, minute) for cohort in cohorts], dtype=np.bool_)
         n[outage, _GAP] = x[outage, _GAP] = 0.0

@@ -99,9 +99,35 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     """Cohorts that have been forgotten, long idle, to make room for others."""
 
 
+class Learned(msgspec.Struct, frozen=True, tag="learned"):
+    """Anchors of one operator, learnt elsewhere from its history. Arrays are [cohorts, channels] unless said.
+
+    Taken up for cohorts that have no full day of their own; others keep what they have.
+    """
+
+    learned_id: str
+    """Taken once, however often it comes."""
+    operator: str
+    since: int
+    until: int
+    """First and last minute of the history, ms epoch."""
+    cohorts: list[Cohort]
+    channels: list[Channel]
+    days: Floats
+    """[cohorts]"""
+    cells: dict[str, Floats]
+    """By name of the quantity: cut points, level, mass, spread and the like."""
+    shape: Floats
+    """[slots of the day, channels]"""
+    volumes: Floats
+    """[cohorts, slots of the day] records a minute; not a number (null) where unknown."""
+
+
 def arrays_to_plain(value: object) -> object:
     """How msgspec writes what it does not know: arrays as nested lists."""
     if isinstance(value, np.ndarray | np.generic):
+        if value.dtype == np.float64 and not np.isfinite(value).all():
+            return np.where(np.isfinite(value), value, None).tolist()  # type: ignore[call-overload]  # objects
         return value.tolist()
     msg = f"{type(value).__name__} cannot be sent"
     raise NotImplementedError(msg)
