@@ -250,8 +250,7 @@ class Baseline:
         if self._slot is not None and slot != self._slot:
             self._gauge.read_cut_points(self._slot, season.SLOTS)
             changed.update(close_slot(self._book, self._slot, slot))
-            self._strangers.look(self._book.cohorts, self._volumes.expected(minute, len(self._book)))
-        self._slot = slot
+        slot_over, self._slot = slot != self._slot, slot
         out: list[Evidence | Anchors] = []
         for learned in self._waiting:
             out += self._take_over(learned, slot, minute)
@@ -263,6 +262,8 @@ class Baseline:
         records = np.array([sum(part.records for part in group) for group in groups], dtype=np.float64)
         self._feeds.judge(minute, cohorts, records.tolist())
         aside = self._set_aside(minute, cohorts, rows, records)
+        if slot_over:
+            self._strangers.look(self._book.cohorts, self._volumes.expected(minute, len(self._book)))
         for row, court in self._succession.look(minute, self._book.cohorts).items():
             self._book.borrow(row, court.candidates, court.weights)
             changed.add(row)
@@ -305,7 +306,12 @@ class Baseline:
         self._book.fit()
         gone: list[Cohort] = []
         usual = self._volumes.expected(minute, len(self._book))
-        newcomers = sorted(cohort for cohort in parts if cohort not in self._book)
+        newcomers = []
+        for cohort in sorted(parts):
+            if cohort in self._book:
+                self._roster.seen[self._book.row(cohort)] = minute
+            else:
+                newcomers.append(cohort)
         for cohort in newcomers:
             records = sum(part.records for part in parts[cohort])
             row = self._roster.place(cohort, minute) if self._roster.may_enter(cohort, records) else None
@@ -315,14 +321,13 @@ class Baseline:
                 self._feeds.pooled(overflow.operator, minute, records)
                 if overflow not in self._book:
                     self._admit(overflow, len(self._book), minute, usual, gone)
+                self._roster.seen[self._book.row(overflow)] = minute
                 parts[overflow] += group
             elif self._admit(cohort, row, minute, usual, gone):
                 changed.add(row)
         self._volumes.fit(len(self._book))
         if any(UNKNOWN in (cohort.firmware, cohort.environment) for cohort in newcomers):
             self._strangers.look(self._book.cohorts, self._volumes.expected(minute, len(self._book)))
-        for cohort in parts:
-            self._roster.seen[self._book.row(cohort)] = minute
         return parts, gone
 
     def _admit(self, cohort: Cohort, row: int, minute: int, usual: Floats, gone: list[Cohort]) -> bool:

@@ -1,9 +1,9 @@
 """Doubts about the reference: did something change within the days that an anchor was learnt from?
 
-Asked when a day is over, of every cell and, pooled, of every operator, device class, firmware, environment and operator
-with class. Moods that an operator's cohorts share are taken out (the median of their day) where the scope is not the
-operator itself. A doubt changes no level: which part was right nobody can know. It is told, and the cell is trusted
-less by half of what the break was.
+Asked when a day is over, operator by operator, of every cell and, pooled, of the operator and of each of its device
+classes, firmwares and environments. Moods that its cohorts share are taken out (the median of their day) where the
+scope is not the operator itself. A doubt changes no level: which part was right nobody can know. It is told, and the
+cell is trusted less by half of what the break was.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FEWEST_SIBLINGS: Final = 4
 """Cohorts of an operator of which a median is taken."""
 MOST_ROUNDS: Final = 4
 """Breaks of one channel, at most."""
-_SCOPES: Final = (("operator",), ("device_class",), ("firmware",), ("environment",), ("operator", "device_class"))
+_SCOPES: Final = (("operator",), ("operator", "device_class"), ("operator", "firmware"), ("operator", "environment"))
 
 
 class Doubt(NamedTuple):
@@ -80,19 +80,29 @@ def doubts(
     scopes = [scope for names in _SCOPES for scope in _members(cohorts, names)]
     out: list[Doubt] = []
     for _ in range(MOST_ROUNDS):
-        found = _strongest(scopes, value, sampling, value - _operator_days(cohorts, value, sampling), factor, least)
+        found = _strongest(cohorts, scopes, value, sampling, factor, least)
         if not found:
             break
         out += found
         for doubt in found:
             sampling[:, doubt.rows, doubt.channel] = np.inf
     relative = value - _operator_days(cohorts, value, sampling)
+    return out + [doubt for _, doubt in _single(cohorts, relative, sampling, factor, least)]
+
+
+def _single(
+    cohorts: Sequence[Cohort], relative: Floats, sampling: Floats, factor: Floats, least: Floats
+) -> list[tuple[float, Doubt]]:
+    """The breaks of cohorts by themselves, and how plain each is."""
+    days, rows, channels = relative.shape
     each = find_break(relative.reshape(days, -1), (sampling + (COHORT_MOOD * factor) ** 2).reshape(days, -1))
     hit = (each.deviations >= DEVIATIONS) & (np.abs(each.size) >= np.tile(least, rows))
+    out = []
     for cell in np.flatnonzero(hit).tolist():
-        row, channel = divmod(cell, len(channels))
+        row, channel = divmod(cell, channels)
         scope = tuple(zip(DIMENSIONS, cohorts[row], strict=True))
-        out.append(Doubt(scope, channel, np.array([row]), float(each.size[cell]), int(each.at[cell])))
+        doubt = Doubt(scope, channel, np.array([row]), float(each.size[cell]), int(each.at[cell]))
+        out.append((float(each.deviations[cell]), doubt))
     return out
 
 
@@ -110,15 +120,19 @@ def _members(cohorts: Sequence[Cohort], names: tuple[str, ...]) -> list[tuple[Sc
 
 
 def _strongest(
+    cohorts: Sequence[Cohort],
     scopes: Sequence[tuple[Scope, NDArray[np.intp]]],
     value: Floats,
     sampling: Floats,
-    relative: Floats,
     factor: Floats,
     least: Floats,
 ) -> list[Doubt]:
-    """The plainest break of each channel over all scopes, where there is one."""
+    """The plainest break of each channel over all scopes and single cohorts, where there is one."""
     best: dict[int, tuple[float, Doubt]] = {}
+    relative = value - _operator_days(cohorts, value, sampling)
+    for plain, doubt in _single(cohorts, relative, sampling, factor, least):
+        if doubt.channel not in best or plain > best[doubt.channel][0]:
+            best[doubt.channel] = (plain, doubt)
     for scope, rows in scopes:
         whole = len(scope) == 1 and scope[0][0] == "operator"
         used, mood = (value, OPERATOR_MOOD) if whole else (relative, GROUP_MOOD)
@@ -131,7 +145,7 @@ def _strongest(
         hit = (found.deviations >= DEVIATIONS) & (np.abs(found.size) >= least)
         for channel in np.flatnonzero(hit).tolist():
             plain = float(found.deviations[channel])
-            if plain > best.get(channel, (0.0, None))[0]:
+            if channel not in best or plain > best[channel][0]:
                 doubt = Doubt(scope, channel, rows, float(found.size[channel]), int(found.at[channel]))
                 best[channel] = (plain, doubt)
     return [doubt for _, (_, doubt) in sorted(best.items())]

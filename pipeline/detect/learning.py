@@ -128,23 +128,29 @@ def _levels(book: AnchorBook, n: Floats, x: Floats) -> tuple[Floats, Floats]:
     n = np.where(frozen, rest, n)
     x = np.where(frozen, rest * level, x)
     strange = borrowed & ~frozen
-    group, groups = groups_of([(c.operator, c.device_class, c.environment) for c in book.cohorts])
-    shares = share_levels(np.where(strange, 0.0, n), np.where(strange, 0.0, x), group, groups)
+    counted_n, counted_x = np.where(strange, 0.0, n), np.where(strange, 0.0, x)
     middle, spread = book.middle.data[:rows], book.spread.data[:rows]
-    shifts = shift_levels(np.where(strange, 0.0, n), np.where(strange, 0.0, x), middle, spread, group, groups)
-    found, solid = np.where(shift, shifts.level, shares.level), np.where(shift, shifts.mass, shares.mass)
+    found, solid = np.zeros(n.shape), np.zeros(n.shape)
+    # Operator by operator: which others share this stage must not matter.
+    for operator in range(len(book.operators)):
+        own = np.flatnonzero(book.operator_of[:rows] == operator)
+        group, groups = groups_of([(book.cohorts[row].device_class, book.cohorts[row].environment) for row in own])
+        shares = share_levels(counted_n[own], counted_x[own], group, groups)
+        shifts = shift_levels(counted_n[own], counted_x[own], middle[own], spread[own], group, groups)
+        found[own] = np.where(shift, shifts.level, shares.level)
+        solid[own] = np.where(shift, shifts.mass, shares.mass)
     if strange.any():
         # A successor stands by itself: its siblings' counts may be of the very devices that it took over.
-        own = np.where(shift, x / np.maximum(n, 1e-12), np.maximum(x / np.maximum(n, 1e-12), LEAST_SHARE))
-        found = np.where(strange, own, found)
-        solid = np.where(strange, np.where(shift, n, n * own), solid)
+        mean = np.where(shift, x / np.maximum(n, 1e-12), np.maximum(x / np.maximum(n, 1e-12), LEAST_SHARE))
+        found = np.where(strange, mean, found)
+        solid = np.where(strange, np.where(shift, n, n * mean), solid)
     return found, solid
 
 
 def _look_for_breaks(book: AnchorBook, rows: Rows, complete: NDArray[np.int64], fresh: Flags) -> None:
-    """Are the reference days of one piece? Rows that began together are looked at together."""
-    for first in np.unique(book.first_slot[rows]).tolist():
-        some = rows[book.first_slot[rows] == first]
+    """Are the reference days of one piece? Rows of an operator that began together are looked at together."""
+    for operator, first in sorted({(int(book.operator_of[row]), int(book.first_slot[row])) for row in rows}):
+        some = rows[(book.first_slot[rows] == first) & (book.operator_of[rows] == operator)]
         days = np.arange(max(0, int(complete[some[0]]) - book.policy.days), int(complete[some[0]]))
         if len(days) < LEAST_DAYS:
             continue
