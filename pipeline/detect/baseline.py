@@ -308,6 +308,8 @@ class Baseline:
         usual = self._volumes.expected(minute, len(self._book))
         newcomers = []
         for cohort in sorted(parts):
+            if is_overflow(cohort):  # ingest had too many in its minute
+                self._feeds.pooled(cohort.operator, minute, sum(part.records for part in parts[cohort]))
             if cohort in self._book:
                 self._roster.seen[self._book.row(cohort)] = minute
             else:

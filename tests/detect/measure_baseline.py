@@ -107,7 +107,7 @@ class Measured:
 
 def main(sizes: list[int]) -> None:
     print(
-        f"{'cohorts':>8} {'s/minute':>9} {'s/2 h':>7} {'s/day':>7} {'kB/cohort':>10} {'kB in memory':>13} {'peak MB':>8}"
+        f"{'cohorts':>8} {'s/minute':>9} {'s/2 h':>7} {'s/day':>7} {'kB/cohort':>10} {'kB memory':>10} {'peak MB':>8}"
     )
     for size in sizes:
         measured = Measured(size)
@@ -116,7 +116,7 @@ def main(sizes: list[int]) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             f"{size:8d} {usual:9.3f} {max(slots[2:12]):7.3f} {slots[12]:7.3f} "
-            f"{measured.state_bytes() / size / 1000:10.1f} {measured.array_bytes() / 1000:13.1f} {peak:8.0f}",
+            f"{measured.state_bytes() / size / 1000:10.1f} {measured.array_bytes() / 1000:10.1f} {peak:8.0f}",
             flush=True,
         )
     said = measured.baseline.hand_over(0, 1)
