@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from models import season
 from models.snapshot import Plain, SnapshotError, pack, unpack
-from pipeline.detect.feed import BACKFILL_FACTOR, BACKFILL_SLACK, LEARNING_RATE
+from models.volume import RATE
+from pipeline.detect.feed import BACKFILL_FACTOR, BACKFILL_SLACK
 
 Floats: TypeAlias = NDArray[np.float64]
 
 
 class VolumeBook:
-    """Records a minute by row and slot of the day; each day's mean of a slot moves it by `LEARNING_RATE`.
+    """Records a minute by row and slot of the day; each day's mean of a slot moves it by `RATE`.
 
     As `VolumeProfile`, for thousands of rows. A minute in which a cohort said nothing counts as well.
     """
@@ -59,9 +60,7 @@ class VolumeBook:
         seen = self._minutes > 0
         found = self._records[seen] / self._minutes[seen]
         held = self._means[seen, self._slot]
-        self._means[seen, self._slot] = np.where(
-            np.isnan(held), found, LEARNING_RATE * found + (1.0 - LEARNING_RATE) * held
-        )
+        self._means[seen, self._slot] = np.where(np.isnan(held), found, RATE * found + (1.0 - RATE) * held)
         self._records[:], self._minutes[:] = 0.0, 0.0
 
     def take(self, row: int, means: Floats) -> None:
