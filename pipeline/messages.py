@@ -106,6 +106,24 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
     idle: bool = False
 
 
+class Decision(msgspec.Struct, frozen=True, tag="decision"):
+    """A person accepts the present level of a scope as its anchor. Stands in the log that it concerns, so that it
+    counts at the same place whenever that log is read again."""
+
+    decision_id: str
+    """Taken once, however often it comes."""
+    at: int
+    """When it was decided, ms epoch."""
+    by: str
+    reason: str
+    scope: dict[str, str]
+    """Dimensions and values; what is left out means all. Empty: the whole fleet."""
+    operation: str | None = None
+    signal: str | None = None
+    days: int = 1
+    """The present level is that of so many last days, 1 to 7."""
+
+
 class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a record was read: a file and line, or a topic, partition and offset."""
 

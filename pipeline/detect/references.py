@@ -74,10 +74,10 @@ class References:
         self._shape_at.clear()
         self.days = np.concatenate((self.days, np.zeros(rows - len(self.days))))
         self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
-        for operator, shape in self._shapes.items():
-            wide = np.tile(np.where(self.shift, 0.0, 1.0), (season.SLOTS, 1))
-            wide[:, : shape.shape[1]] = shape
-            self._shapes[operator] = wide
+        if columns > have[1]:
+            flat = np.where(self.shift, 0.0, 1.0)[have[1] :]
+            for operator, shape in self._shapes.items():
+                self._shapes[operator] = np.concatenate((shape, np.tile(flat, (len(shape), 1))), axis=1)
 
     def snapshot(self) -> Plain:
         return {
