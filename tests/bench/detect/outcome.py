@@ -51,8 +51,10 @@ class Outcome(msgspec.Struct, frozen=True):
     """Patterns that fired after the start and ended with another scope."""
     before: list[Alarm]
     """Patterns that fired before anything was wrong."""
-    floor: float | None = None
+    floor: float | None
     """See `floors`."""
+    floors: list[float | None]
+    """The same for each of `faults` by itself: how soon any single one of them could be known."""
 
 
 class Quiet(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from pipeline.detect.pattern import Pattern
 from pipeline.intent import default
 from pipeline.messages import MINUTE_MS, Incident, Tick
 from pipeline.simulate.world import World
+from tests.bench.detect.floors import floor
 from tests.bench.detect.outcome import Alarm, Follower, Outcome, Quiet, Truths
 from tests.bench.detect.recordings import Message, Recording
 from tests.bench.detect.scenarios import DAY, HOUR, Scenario, start_of
@@ -98,7 +99,8 @@ def _branch(cache: Path, history: Recording, known: History, scenario: Scenario,
     setting = history.setting
     faults = scenario.drawn(setting.fleet, seed, known.start)
     recording = Recording(cache, setting, faults, known.start, history)
-    watch = _Watch(Truths(setting.world(faults), faults), known.start)
+    world = setting.world(faults)
+    watch = _Watch(Truths(world, faults), known.start)
     pattern = restored(known.state)
     watched = _until_settled(recording.messages(), pattern, watch, scenario)
     return Outcome(
@@ -113,6 +115,8 @@ def _branch(cache: Path, history: Recording, known: History, scenario: Scenario,
         firing_at_end=watch.firing_at_end,
         others=watch.others(),
         before=known.alarms,
+        floor=floor(world, faults),
+        floors=[floor(world, [fault]) for fault in faults],
     )
 
 

@@ -110,7 +110,7 @@ def _two(target: Target) -> list[str]:
     other = target.other_class()
     return [
         f"latency*1.15@firmware={target.firmware()}",
-        f"failure*3@operator={target.operator},device_class={other},operation=license_request",
+        f"failure*3@operator={target.operator},device_class={other}",
     ]
 
 
@@ -187,7 +187,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "two",
-        "two at once: a firmware +15 %, an operator's class fails licences × 3",
+        "two at once: a firmware +15 %, an operator's class fails × 3",
         _two,
         limit=12 * HOUR,
         horizon=36 * HOUR,
