@@ -15,13 +15,16 @@ from typing import Final
 import msgspec
 
 from tests.bench.detect import table
+from tests.bench.detect.contest import Race, Rises, Tuned, tune
 from tests.bench.detect.outcome import Outcome, Quiet
 from tests.bench.detect.recordings import CACHE, ROOT
 from tests.bench.detect.scenarios import BY_NAME, SCENARIOS
-from tests.bench.detect.tasks import Task, tell, work
+from tests.bench.detect.tasks import Found, Task, tell, work
 from tests.bench.detect.worlds import COLD_DAYS, HISTORY_DAYS
 
 RESULTS: Final = ROOT / "build" / "bench-detect.json"
+BUDGET: Final = 0.5
+"""False pages a week that yardsticks are tuned to, as is the default of the intent."""
 QUICK: Final = ("firmware-15", "order", "weak-class", "denial")
 
 
@@ -32,6 +35,8 @@ class Results(msgspec.Struct):
     seconds: float
     quiet: list[Quiet]
     outcomes: list[Outcome]
+    tuned: list[Tuned] = []
+    races: list[Race] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,25 +44,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     tasks: list[Task] = []
     if not options.null_only:
-        tasks += [("faults", options.cache, seed, 0, options.scenarios, options.cold) for seed in options.seeds]
+        tasks += [
+            Task("faults", options.cache, seed, scenarios=options.scenarios, cold=options.cold)
+            for seed in options.seeds
+        ]
     if not options.no_null:
-        tasks += [("quiet", options.cache, seed, options.days, (), False) for seed in options.null_seeds]
-    quiet: list[Quiet] = []
-    outcomes: list[Outcome] = []
+        tasks += [Task("quiet", options.cache, seed, days=options.days) for seed in options.null_seeds]
     with ProcessPoolExecutor(options.processes, get_context("spawn"), os.nice, (10,)) as pool:
-        waiting = [pool.submit(work, task) for task in tasks]
-        for number, done in enumerate(as_completed(waiting), start=1):
-            for one in done.result():
-                (quiet if isinstance(one, Quiet) else outcomes).append(one)  # type: ignore[arg-type]
-            tell(f"{number} of {len(tasks)} done after {time.monotonic() - began:.0f} s")
-    quiet.sort(key=lambda one: one.seed)
-    outcomes.sort(key=lambda one: (one.seed, one.history_days))
+        found = _all(pool, tasks)
+        tuned: list[Tuned] = []
+        if options.yardsticks:
+            quiet_seeds = options.null_seeds[: options.tune]
+            tasks = [Task("rises", options.cache, seed, days=options.days) for seed in quiet_seeds]
+            tuned = tune([one for one in _all(pool, tasks) if isinstance(one, Rises)], BUDGET)
+            tasks = [
+                Task("race", options.cache, seed, scenarios=options.scenarios, tuned=tuple(tuned))
+                for seed in options.seeds
+            ]
+            found += _all(pool, tasks)
     command = "make bench-detect" + (f" ARGS='{' '.join(options.given)}'" if options.given else "")
-    results = Results(command, round(time.monotonic() - began, 1), quiet, outcomes)
+    results = Results(
+        command=command,
+        seconds=round(time.monotonic() - began, 1),
+        quiet=sorted((one for one in found if isinstance(one, Quiet)), key=lambda one: one.seed),
+        outcomes=sorted(
+            (one for one in found if isinstance(one, Outcome)), key=lambda one: (one.seed, one.history_days)
+        ),
+        tuned=tuned,
+        races=[one for one in found if isinstance(one, Race)],
+    )
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
     _print(results, options.list)
     return 0
+
+
+def _all(pool: ProcessPoolExecutor, tasks: Sequence[Task]) -> list[Found]:
+    began = time.monotonic()
+    found: list[Found] = []
+    waiting = [pool.submit(work, task) for task in tasks]
+    for number, done in enumerate(as_completed(waiting), start=1):
+        found += done.result()
+        tell(f"{number} of {len(tasks)} {tasks[0].kind} done after {time.monotonic() - began:.0f} s")
+    return found
 
 
 def _print(results: Results, listed: bool) -> None:
@@ -67,6 +96,9 @@ def _print(results: Results, listed: bool) -> None:
     for days in (HISTORY_DAYS, COLD_DAYS):
         if any(one.history_days == days for one in results.outcomes):
             out += [f"After {days} days of history:", "", table.scenario_table(results.outcomes, days), ""]
+    if results.races:
+        out += ["Yardsticks:", "", table.tuned_table(results.tuned), ""]
+        out += [table.race_table(results.races, results.outcomes), ""]
     if listed:
         out += ["```", table.alarms_list(results.quiet, results.outcomes), "```"]
     sys.stdout.write("\n".join(out) + "\n")
@@ -82,6 +114,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--null-only", action="store_true")
     parser.add_argument("--no-null", action="store_true")
     parser.add_argument("--no-cold", dest="cold", action="store_false", help="not with two days of history as well")
+    parser.add_argument("--yardsticks", action="store_true", help="tune and run these as well")
+    parser.add_argument("--tune", type=int, default=6, help="so many quiet fleets are for tuning yardsticks")
     parser.add_argument("--quick", action="store_true", help="two seeds, a few scenarios, two quiet fleets")
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--cache", type=Path, default=CACHE, help="where recordings are kept")

@@ -15,7 +15,7 @@ from tests.bench.detect.floors import floor
 from tests.bench.detect.outcome import Alarm, Follower, Outcome, Quiet, Truths
 from tests.bench.detect.recordings import Message, Recording
 from tests.bench.detect.scenarios import DAY, HOUR, Scenario, start_of
-from tests.bench.detect.worlds import COLD_DAYS, HISTORY_DAYS, fault_setting, null_setting
+from tests.bench.detect.worlds import COLD_DAYS, HISTORY_DAYS, Setting
 
 SETTLES: int = 6 * HOUR
 """A branch is watched for so long after it was found: an incident that falls apart does so within hours."""
@@ -35,9 +35,8 @@ def restored(state: Plain) -> Pattern:
     return pattern
 
 
-def run_quiet(cache: Path, seed: int, days: int) -> Quiet:
-    """A fleet with nothing wrong, from its first minute on: a cold start, then `days` after the history."""
-    setting = null_setting(seed, days)
+def run_quiet(cache: Path, setting: Setting) -> Quiet:
+    """A fleet with nothing wrong, from its first minute on: a cold start, then what comes after the history."""
     world = setting.world()
     follower = Follower(world.start_ms)
     pattern = fresh()
@@ -47,10 +46,10 @@ def run_quiet(cache: Path, seed: int, days: int) -> Quiet:
     alarms = follower.alarms()
     warm_from = HISTORY_DAYS * DAY
     return Quiet(
-        seed=seed,
+        seed=setting.seed,
         tails=setting.tails,
         cold_days=HISTORY_DAYS,
-        warm_days=days,
+        warm_days=setting.minutes / DAY - HISTORY_DAYS,
         cold=[alarm for alarm in alarms if alarm.at < warm_from],
         warm=[alarm for alarm in alarms if alarm.at >= warm_from],
         outages=len(world.calendar.outages),
@@ -67,9 +66,11 @@ class History:
     alarms: list[Alarm]
 
 
-def run_scenarios(cache: Path, seed: int, scenarios: Sequence[Scenario], cold: bool, tell: Tell) -> list[Outcome]:
+def run_scenarios(
+    cache: Path, setting: Setting, scenarios: Sequence[Scenario], cold: bool, tell: Tell
+) -> list[Outcome]:
     """One history, and each scenario from its end on; with `cold`, the strong ones after two days as well."""
-    setting = fault_setting(seed)
+    seed = setting.seed
     starts = [start_of(seed, days) for days in ((COLD_DAYS, HISTORY_DAYS) if cold else (HISTORY_DAYS,))]
     history = Recording(cache, setting, marks=tuple(starts))
     outcomes: list[Outcome] = []

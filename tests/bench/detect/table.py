@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tests.bench.detect.contest import Race, Tuned
 from tests.bench.detect.figures import quantile, span, upper_bound
 from tests.bench.detect.outcome import SEVERITIES, Alarm, Outcome, Quiet
 from tests.bench.detect.scenarios import BY_NAME
@@ -101,6 +102,39 @@ def _by_scenario(outcomes: Sequence[Outcome], history_days: int) -> Iterable[tup
         group = [one for one in outcomes if one.scenario == name and one.history_days == history_days]
         if group:
             yield name, group
+
+
+def tuned_table(tuned: Sequence[Tuned]) -> str:
+    """What the yardsticks' thresholds came to."""
+    rows = [["yardstick", "threshold", "false pages a week in tuning", "weeks"]]
+    for one in tuned:
+        threshold = "–" if one.yardstick.startswith("ADWIN") else f"{one.threshold:.3g}"
+        rows.append([one.yardstick, threshold, f"{one.pages / one.weeks:.2f}", f"{one.weeks:.0f}"])
+    return _markdown(rows)
+
+
+def race_table(races: Sequence[Race], outcomes: Sequence[Outcome]) -> str:
+    """First alarm within twice the limit, found and median, of Seamwatch and of each yardstick."""
+    names = list(dict.fromkeys(one.yardstick for one in races))
+    rows = [["scenario", "Seamwatch, first alarm", *names]]
+    for name in BY_NAME:
+        mine = [one for one in races if one.scenario == name]
+        if not mine:
+            continue
+        watched = {one.seed: one.watched for one in mine}
+        ours = [
+            one.alarm if one.alarm is not None and one.alarm <= watched[one.seed] else None
+            for one in outcomes
+            if one.scenario == name and one.history_days == HISTORY_DAYS and one.seed in watched
+        ]
+        theirs = [[one.delay for one in mine if one.yardstick == yardstick] for yardstick in names]
+        rows.append([BY_NAME[name].title, *map(_within, [ours, *theirs])])
+    return _markdown(rows)
+
+
+def _within(delays: Sequence[int | None]) -> str:
+    found = sum(delay is not None for delay in delays)
+    return f"{found}/{len(delays)}, {span(quantile(delays, 0.5))}" if delays else "–"
 
 
 def alarms_list(runs: Sequence[Quiet], outcomes: Sequence[Outcome]) -> str:

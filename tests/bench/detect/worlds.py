@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from pipeline.simulate.faults import Fault
-from pipeline.simulate.fleet import STANDARD, Fleet
+from pipeline.simulate.fleet import PRESETS, Fleet
 from pipeline.simulate.nuisances import parse_nuisances
 from pipeline.simulate.world import World, draw_world
 from tests.bench.detect.scenarios import DAY, MONDAY_MS, SCENARIOS, firmwares, start_of
@@ -25,13 +25,14 @@ class Setting:
 
     seed: int
     minutes: int
+    preset: str = "standard"
     tails: str = "gaussian"
     keeps: bool = False
     """Whether nothing is rolled out over what the scenarios hit."""
 
     @property
     def fleet(self) -> Fleet:
-        return STANDARD.with_nuisances(parse_nuisances([*NUISANCES, f"tails={self.tails}"]))
+        return PRESETS[self.preset].with_nuisances(parse_nuisances([*NUISANCES, f"tails={self.tails}"]))
 
     def world(self, faults: tuple[Fault, ...] = ()) -> World:
         keep = self.kept() | firmwares(faults)
@@ -47,11 +48,11 @@ def _kept(fleet: Fleet, seed: int) -> frozenset[str]:
     return frozenset(name for faults in drawn for name in firmwares(faults))
 
 
-def null_setting(seed: int, days: int) -> Setting:
+def null_setting(seed: int, days: int, preset: str = "standard") -> Setting:
     """`days` after the history, with everything on; every other seed has days with heavy tails."""
-    return Setting(seed, (HISTORY_DAYS + days) * DAY, tails="t3" if seed % 2 else "gaussian")
+    return Setting(seed, (HISTORY_DAYS + days) * DAY, preset, tails="t3" if seed % 2 else "gaussian")
 
 
-def fault_setting(seed: int, tails: str = "gaussian") -> Setting:
+def fault_setting(seed: int, preset: str = "standard") -> Setting:
     longest = max(scenario.horizon for scenario in SCENARIOS)
-    return Setting(seed, start_of(seed, HISTORY_DAYS) + longest, tails, keeps=True)
+    return Setting(seed, start_of(seed, HISTORY_DAYS) + longest, preset, keeps=True)
