@@ -19,7 +19,11 @@ from tests.bench.detect.scenarios import DAY, HOUR, Scenario
 from tests.bench.detect.worlds import HISTORY_DAYS, Setting, fault_setting
 
 SLOW = Scenario(
-    "slow", "one firmware: +40 %", lambda t: [f"latency*1.4@firmware={t.firmware(2)}"], limit=8 * HOUR, horizon=12 * HOUR
+    "slow",
+    "one firmware: +40 %",
+    lambda t: [f"latency*1.4@firmware={t.firmware(2)}"],
+    limit=8 * HOUR,
+    horizon=12 * HOUR,
 )
 SEED = 4
 """Its history ends at midnight."""

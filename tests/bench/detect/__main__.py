@@ -16,6 +16,7 @@ import msgspec
 
 from tests.bench.detect import table
 from tests.bench.detect.contest import Race, Rises, Tuned, tune
+from tests.bench.detect.cost import SIZES, Cost, cost, cost_table
 from tests.bench.detect.outcome import Outcome, Quiet
 from tests.bench.detect.recordings import CACHE, ROOT
 from tests.bench.detect.scenarios import BY_NAME, SCENARIOS
@@ -41,6 +42,8 @@ class Results(msgspec.Struct):
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
+    if options.cost:
+        return _print_costs(options)
     began = time.monotonic()
     tasks: list[Task] = []
     if not options.null_only:
@@ -89,6 +92,20 @@ def _all(pool: ProcessPoolExecutor, tasks: Sequence[Task]) -> list[Found]:
     return found
 
 
+def _print_costs(options: argparse.Namespace) -> int:
+    """Each size in a process of its own."""
+    costs: list[Cost] = []
+    for size in options.sizes:
+        with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (10,)) as pool:
+            costs.append(pool.submit(cost, size).result())
+        tell(f"{size} cohorts done")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    path = options.json.with_stem(options.json.stem + "-cost")
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(costs)))
+    sys.stdout.write(cost_table(costs) + "\n")
+    return 0
+
+
 def _print(results: Results, listed: bool) -> None:
     out = [f"`{results.command}`", ""]
     if results.quiet:
@@ -120,6 +137,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--cache", type=Path, default=CACHE, help="where recordings are kept")
     parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("--cost", action="store_true", help="only what a minute of so many cohorts costs")
+    parser.add_argument("--sizes", type=_seeds, default=SIZES, help="of the fleets for --cost")
     parser.add_argument("--list", action="store_true", help="every false alarm and every other scope, one a line")
     options = parser.parse_args(given)
     options.given = given
