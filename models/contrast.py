@@ -171,14 +171,24 @@ class _Part:
 
 
 def _apply_nested(weight: Floats, levels: Sequence[_Level], y: Floats) -> Floats:
-    """A^-1 y for y [leaves, channels]; a trailing axis of `y` is carried along when the others have one, too."""
-    out = weight * y
-    total = out
+    """A^-1 y for y [leaves, channels]; a trailing axis of `y` is carried along when the others have one, too.
+
+    Up: what each group's sum is after the corrections further in. Down: the corrections of all levels added up before
+    they reach the leaves, as a level's share in a leaf is weight times what the levels further in keep.
+    """
+    weighted = weight * y
+    total, shares = weighted, []
     for level in levels:
         total = level.nest.sum(total)
-        out = out - level.below * (level.shrink * total)[level.leaf_group]
+        shares.append(level.shrink * total)
         total = level.keep * total
-    return out
+    correction = shares[-1]
+    for inner, outer, share in zip(reversed(levels[:-1]), reversed(levels[1:]), reversed(shares[:-1]), strict=True):
+        correction = share + inner.keep * correction[outer.nest.group]
+    spread = correction[levels[0].nest.group]
+    spread *= weight
+    weighted -= spread
+    return weighted
 
 
 def _solve(s: Structure, residual: Floats, sampling: Floats, nested: Floats, crossed: Floats, leaf: Floats) -> _Part:
