@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from models.season import DAY_MS
 from pipeline.detect.channels import Channel
+from pipeline.detect.evidence import Evidence
 from pipeline.detect.pattern import Pattern
 from pipeline.intent import default
 from pipeline.messages import Incident
 from tests.detect.planted import (
     CERTIFIED,
+    CHANNELS,
     FAILURE,
     FLEET,
     LATENCY,
@@ -156,26 +159,28 @@ def test_denial_in_production_only_ends_with_production_as_its_scope() -> None:
     lead = firing[0].signals[0]
     assert (lead.signal, firing[0].affected, firing[0].unaffected) == ("denial", len(FLEET), len(FLEET))
     certification = next(one for one in firing[0].contrast if one.scope == {"environment": "certification"})
-    assert certification.ratio == pytest.approx(1.0, abs=0.1)
+    assert certification.ratio == pytest.approx(1.0, abs=0.2)
 
 
-def quick_of_two(days: float) -> Any:
+def quick_of_two(days: float) -> Iterator[Evidence]:
     return evidence(days, fleet=CERTIFIED, every=2 * HOUR_MS)
 
 
-def test_one_operation_is_found_beside_moods_that_would_hide_it() -> None:
-    """Every cohort's latency wanders by 15 % from day to day, in both operations alike; one is 12 % slower on one
+def test_one_operation_is_found_beside_moods_that_hide_it_where_it_stands_alone() -> None:
+    """Every cohort's latency wanders by 5 % from day to day, in all operations alike; one is 8 % slower on one
     firmware of three cohorts."""
-    known = anchors(channels=TWO_OPERATIONS)
-    pattern = Pattern([SOURCE], default())
-    quiet = evidence(WEEK, every=2 * HOUR_MS, channels=TWO_OPERATIONS, mood=0.15)
-    assert [record for record in run(quiet, pattern, known=known) if record.state == "firing"] == []
-    plant = Plant(LATENCY, 1.12, FIRMWARE, WEEK, LATER)
-    said = evidence(2.0, plant, first=WEEK, every=2 * HOUR_MS, channels=TWO_OPERATIONS, mood=0.15)
-    records = run(said, pattern, known=known)
-    firing = [record for record in records if record.state == "firing"]
-    assert firing[-1].scope == FIRMWARE
-    assert (firing[-1].signals[0].operation, firing[-1].signals[0].signal) == ("playback_start", "latency")
+    plant = Plant(LATENCY, 1.08, FIRMWARE, WEEK, LATER)
+    firing: dict[int, list[Incident]] = {}
+    for channels in (CHANNELS, TWO_OPERATIONS):
+        pattern, known = Pattern([SOURCE], default()), anchors(channels=channels)
+        quiet = evidence(WEEK, every=2 * HOUR_MS, channels=channels, mood=0.05)
+        assert [record for record in run(quiet, pattern, known=known) if record.state == "firing"] == []
+        said = evidence(1.0, plant, first=WEEK, every=2 * HOUR_MS, channels=channels, mood=0.05)
+        firing[len(channels)] = [record for record in run(said, pattern, known=known) if record.state == "firing"]
+    assert firing[len(CHANNELS)] == []
+    found = firing[len(TWO_OPERATIONS)][-1]
+    assert found.scope == FIRMWARE
+    assert (found.signals[0].operation, found.signals[0].signal) == ("playback_start", "latency")
 
 
 # -- the end ---------------------------------------------------------------------------------------------------------
