@@ -12,7 +12,7 @@ from pipeline.messages import Incident
 from tests.detect.material import minute
 from tests.detect.planted import FLEET, evidence
 
-QUIET = next(evidence(1 / 288))
+QUIET = next(evidence(1 / 96))
 
 
 class Watched:

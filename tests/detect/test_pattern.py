@@ -188,7 +188,7 @@ def test_what_comes_back_within_a_day_is_the_same_incident_and_does_not_flap(pat
 
 
 def test_what_comes_back_weaker_forms_first_and_then_fires(pattern: Pattern) -> None:
-    again = replace(SLOWER, factor=1.14, start=WEEK + 0.55, until=WEEK + 2)
+    again = replace(SLOWER, factor=1.1, start=WEEK + 0.55, until=WEEK + 2)
     records = fed(pattern, SLOWER, again, days=0.8)
     assert [record.state for record in records] == ["firing", "recovering", "resolved", "forming", "firing"]
     assert len({record.incident_id for record in records}) == 1

@@ -214,7 +214,18 @@ async def test_the_api_gives_every_cohort_and_feed(site: Site) -> None:
     assert slow["operator"] == "nordcast"
     assert slow["signals"]["latency"]["ratio"] == pytest.approx(1.25)
     assert slow["signals"]["failure"]["expected"] == pytest.approx(0.02)
-    assert said["feeds"]["nordcast"] == {"state": "ok", "since": 0, "records": 120, "expected": 118.4}
+    assert said["feeds"]["nordcast"] == {
+        "state": "ok",
+        "since": 0,
+        "records": 120,
+        "expected": 118.4,
+        "late_since": None,
+        "delay_ms": 0.0,
+        "usual_delay_ms": 0.0,
+        "pooled": 0,
+        "pooled_since": None,
+        "parts": {},
+    }
 
 
 @pytest.mark.parametrize(
