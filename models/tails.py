@@ -48,4 +48,4 @@ def tempered(nats: float, inverse: float) -> float:
     """
     if inverse <= LEAST_INVERSE or nats <= 0.0:
         return nats
-    return (1.0 / inverse + 1.0) / 2.0 * math.log1p(2.0 * nats * inverse)
+    return min((1.0 / inverse + 1.0) / 2.0 * math.log1p(2.0 * nats * inverse), nats)

@@ -100,8 +100,10 @@ class Explainer:
             look = _Look(span, self._judge.verdict(span).given(known))
             course, starts = self._course(look, node, channel)
             change = onset.estimate(course)
-            young = best is not None and best[1].start >= len(best[2]) - YOUNG
-            if best is None or young or change.gain > best[1].gain:
+            if best is not None:
+                young = best[1].start >= len(best[2]) - YOUNG
+                begins = change.start > 0 and change.gain > best[1].gain
+            if best is None or young or begins:
                 best = look, change, starts
         assert best is not None
         return best

@@ -37,6 +37,7 @@ LEAST_TELLING: Final = 6.0
 ECHO: Final = 0.35
 """Within the scope of a known incident, a deviation in the same signal is news only if what is left beside the
 incident's own effect is at least this part of it: effects are never quite even."""
+MOST_PARTS: Final = 4
 MOST_CASES: Final = 8
 """Known incidents whose effects are taken out before others are looked for."""
 
@@ -119,7 +120,7 @@ class Follower:
     def _nodes(self, cases: Sequence[Case]) -> list[int]:
         lattice = self._judge.lattice
         assert lattice is not None
-        nodes = (lattice.node.get(case.scope) for case in cases)
+        nodes = (lattice.node.get(scope) for case in cases for scope in (case.scope, *case.parts))
         return list(dict.fromkeys(node for node in nodes if node is not None))
 
     def _news(self, given: Given, cases: Sequence[Case]) -> NDArray[np.bool_] | None:
@@ -205,6 +206,9 @@ class Follower:
         first = min(inside, key=lambda case: case.fired_at or 0)
         first.effects = effects
         first.strength = float(given.score[node].max())
+        first.parts = tuple(dict.fromkeys(scope for case in inside for scope in (*case.parts, case.scope)))[
+            -MOST_PARTS:
+        ]
         out = [self._incidents.change(first, "firing", at, finding)]
         return out + self._merge(first, lattice.scopes[node], at)
 

@@ -13,7 +13,7 @@ from models.season import SLOTS
 from models.snapshot import Plain
 from models.tails import inverse_dof
 from pipeline.detect.calibration import LOOK_NATS, Calibration
-from pipeline.detect.history import BLOCKS, SPANS, STEP_MS, History, Span, Sums
+from pipeline.detect.history import BLOCKS, SPANS, History, Span, Sums
 from pipeline.detect.judged import Judged, Residuals, judged_channels, residuals
 from pipeline.detect.lattice import CROSSED, NESTED, Lattice
 from pipeline.detect.moods import MEASURED_SPANS, Moods
@@ -130,10 +130,11 @@ class Judge:
                 best = Found(node, channel, value)
         return best
 
-    def pass_time(self, quiet: bool) -> None:
-        """A step has gone by; only quiet ones that are judged by full anchors say what false alarms look like."""
+    def pass_time(self, ms: int, quiet: bool) -> None:
+        """So much time has gone by; only when it is quiet and judged by full anchors does it say what false alarms look
+        like."""
         if quiet and self._is_settled():
-            self.calibration.pass_time(STEP_MS, self._budget)
+            self.calibration.pass_time(ms, self._budget)
 
     def _is_settled(self) -> bool:
         days = self._references.days[self.rows]

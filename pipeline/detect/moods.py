@@ -74,16 +74,15 @@ class Moods:
         return self.tails.get(kind, self.tails.get("latency", PRIOR_TAIL))
 
     def snapshot(self) -> Plain:
-        return {
-            f"{kind}/{span}": [variance.tolist(), dof.tolist()]
-            for (kind, span), (variance, dof) in self.measured.items()
-        }
+        measured = {f"{kind}/{span}": [v.tolist(), dof.tolist()] for (kind, span), (v, dof) in self.measured.items()}
+        return {"measured": measured, "tails": dict(self.tails)}
 
     def restore(self, state: Plain) -> None:
         self.measured = {}
-        for key, (variance, dof) in state.items():
+        for key, (variance, dof) in state["measured"].items():
             kind, span = key.split("/")
             self.measured[kind, span] = (np.array(variance), np.array(dof))
+        self.tails = dict(state["tails"])
 
     def _base(self, kind: str, span: str) -> Floats:
         prior = _PRIOR * (1.0 if kind in SHIFTS else CONTRAST_FACTOR if kind == "contrast" else RATE_FACTOR) ** 2

@@ -46,12 +46,13 @@ class Change:
 def estimate(course: Course) -> Change:
     """Size profiled out: a change that fills only part of the course is larger than the course's mean effect."""
     after_b, after_c = (np.cumsum(part[::-1])[::-1] for part in (course.b, course.info))
-    steps = _gain(after_b, after_c)
+    tells = course.info > 0  # nothing begins where nothing was seen
+    steps = np.where(tells, _gain(after_b, after_c), 0.0)
     # From `start` on 1, 2, 3, ...: suffix sums of suffix sums.
     ramp_b = np.cumsum(after_b[::-1])[::-1]
     weights = np.arange(1, len(course.b) + 1, dtype=np.float64)
     squares = np.array([float(weights[: len(course.info) - i] ** 2 @ course.info[i:]) for i in range(len(course.info))])
-    ramps = _gain(ramp_b, squares)
+    ramps = np.where(tells, _gain(ramp_b, squares), 0.0)
     if len(ramps) > LEAST_RAMP:
         ramps[-LEAST_RAMP:] = 0.0
     margin = float(ramps.max() - steps.max())

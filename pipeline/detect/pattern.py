@@ -82,7 +82,7 @@ class Pattern:
 
     def _advance(self, step: int) -> list[Incident]:
         """Time has come to the beginning of `step`: close what is over, judge what is due."""
-        before = self._history.blocks_seen
+        before, opened = self._history.blocks_seen, self._history.step
         closed = self._history.advance(step)
         if closed is None:
             return []
@@ -91,7 +91,8 @@ class Pattern:
             return []
         if self._history.blocks_seen != before and self._history.blocks_seen % BLOCKS == 0:
             self.judge.measure()
-        self.judge.pass_time(self._is_quiet())
+        assert opened is not None
+        self.judge.pass_time((step - opened) * STEP_MS, self._is_quiet())
         return self._follower.judge(due, at, self._lag_ms)
 
     def _is_quiet(self) -> bool:

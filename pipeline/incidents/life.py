@@ -64,6 +64,8 @@ class Case:
     """Nats of the strongest reading so far; a weaker one does not change what is said."""
     merged_into: str | None = None
     """The incident that explains this one as well."""
+    parts: tuple[Scope, ...] = ()
+    """Scopes that it was said of before it grew: where it began earlier."""
 
     @property
     def scope(self) -> Scope:
@@ -106,6 +108,7 @@ class Incidents:
         if case is None or (case.state == "resolved" and at - case.changed_at > REOPEN_MS):
             case = Case(_identity(finding, at), finding, state, at)
             self._cases.append(case)
+        case.merged_into, case.parts = None, ()
         return case, self.change(case, state, at, finding)
 
     def change(self, case: Case, state: str, at: int, finding: Finding | None = None) -> Incident:

@@ -74,7 +74,7 @@ def ramp(factor: float, at: int) -> list[float]:
 
 
 @pytest.mark.parametrize("channel", [FAILURE, LATENCY, Channel(EVERY, "gap")])
-@pytest.mark.parametrize("entry", [3, 42, pytest.param(80, marks=pytest.mark.xfail(strict=True, reason=CLOSER))])
+@pytest.mark.parametrize("entry", [3, 42, 80])
 def test_the_onset_of_a_step_is_the_entry_it_began_in_however_little_of_the_span_it_fills(
     channel: Channel, entry: int
 ) -> None:
@@ -88,7 +88,7 @@ def test_the_onset_is_on_the_clock_of_the_devices() -> None:
 
 
 @pytest.mark.parametrize(
-    "channel", [FAILURE, pytest.param(LATENCY, marks=pytest.mark.xfail(strict=True, reason=CLOSER))]
+    "channel", [FAILURE, LATENCY]
 )
 def test_what_grows_for_days_is_a_drift(channel: Channel) -> None:
     finding = found((channel, ramp(2.5, 14)))

@@ -95,9 +95,6 @@ def test_growing_and_taking_in_are_said_at_the_same_instant(pattern: Pattern) ->
     assert [(record.state, record.scope) for record in grown] == [("firing", FIRMWARE)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="after growing, the older part still stands out on longer spans and is raised anew"
-)
 def test_what_an_incident_has_grown_from_is_not_raised_beside_it(pattern: Pattern) -> None:
     """Both device classes of an operator, one of them five hours earlier: the longer spans hold more of that one."""
     records = fed(

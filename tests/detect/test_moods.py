@@ -75,7 +75,6 @@ def test_moods_restored_from_a_snapshot_are_the_same() -> None:
         assert (other.variances(["latency"], span.name) == moods.variances(["latency"], span.name)).all()
 
 
-@pytest.mark.xfail(strict=True, reason="Moods.snapshot leaves the tails out: a resumed stage judges by PRIOR_TAIL")
 def test_tails_restored_from_a_snapshot_are_the_same() -> None:
     moods, other = Moods(), Moods()
     moods.tails["latency"] = 0.3

@@ -172,7 +172,6 @@ def test_cases_restored_from_a_snapshot_go_on_as_the_ones_it_was_taken_of() -> N
     assert [case.fired_at for case in other] == [NOW + 4 * MINUTE, NOW + 3 * MINUTE]
 
 
-@pytest.mark.xfail(strict=True, reason="Incidents.begin reopens a case without forgetting what it was merged into")
 def test_what_was_explained_by_another_incident_and_comes_back_is_no_longer_explained_by_it() -> None:
     incidents = Incidents()
     case, _ = incidents.begin(FINDING, "firing", NOW)
