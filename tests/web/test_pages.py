@@ -214,7 +214,13 @@ async def test_the_api_gives_every_cohort_and_feed(site: Site) -> None:
     assert slow["operator"] == "nordcast"
     assert slow["signals"]["latency"]["ratio"] == pytest.approx(1.25)
     assert slow["signals"]["failure"]["expected"] == pytest.approx(0.02)
-    assert said["feeds"]["nordcast"] == {"state": "ok", "since": 0, "records": 120, "expected": 118.4}
+    feed = said["feeds"]["nordcast"]
+    assert {name: feed[name] for name in ("state", "since", "records", "expected")} == {
+        "state": "ok",
+        "since": 0,
+        "records": 120,
+        "expected": 118.4,
+    }
 
 
 @pytest.mark.parametrize(
