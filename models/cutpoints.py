@@ -38,29 +38,42 @@ class CutPoints:
     @classmethod
     def of(cls, weights: NDArray[Any], width: float) -> CutPoints:
         """From a histogram of equal bins of `width` starting at 0; it must hold something."""
-        total = float(weights.sum())
-        if total <= 0:
+        return cls.of_many(weights[None, :], width)[0]
+
+    @classmethod
+    def of_many(cls, weights: NDArray[Any], width: float) -> list[CutPoints]:
+        """From several histograms, [histograms, bins]; each must hold something."""
+        total = weights.sum(axis=1, dtype=np.float64)
+        if (total <= 0).any():
             msg = "an empty histogram has no cut points"
             raise ValueError(msg)
-        cumulative = np.cumsum(weights) / total
+        cumulative = np.cumsum(weights, axis=1, dtype=np.float64) / total[:, None]
+        every = np.arange(len(weights))
 
-        def quantile(q: float) -> float:
-            i = int(np.searchsorted(cumulative, q))
-            before = cumulative[i - 1] if i else 0.0
-            return float(width * (i + (q - before) / max(cumulative[i] - before, 1e-12)))
+        def quantile(q: float) -> NDArray[np.float64]:
+            at = (cumulative < q).sum(axis=1)
+            before = np.where(at > 0, cumulative[every, at - 1], 0.0)
+            return np.asarray(width * (at + (q - before) / np.maximum(cumulative[every, at] - before, 1e-12)))
 
-        low, high, ninety = quantile(0.01), quantile(0.99), quantile(0.9)
-        centres = width * (np.arange(len(weights)) + 0.5)
-        clipped = np.clip(centres, low, high)
-        mean = float(np.sum(weights * clipped) / total)
-        above = weights[centres > ninety]
-        excess = float(np.sum(above * (centres[centres > ninety] - ninety)) / above.sum()) if above.sum() > 0 else width
-        return cls(
-            low=low,
-            high=high,
-            median=quantile(0.5),
-            tail=high,
-            tail_bin=min(int(np.ceil(high / width)), len(weights) - 1),
-            spread=max(float(np.sum(weights * (clipped - mean) ** 2) / total), width**2 / 12.0),
-            tail_scale=max(excess, width),
-        )
+        low, high, ninety, median = quantile(0.01), quantile(0.99), quantile(0.9), quantile(0.5)
+        centres = width * (np.arange(weights.shape[1]) + 0.5)
+        clipped = np.clip(centres, low[:, None], high[:, None])
+        mean = (weights * clipped).sum(axis=1) / total
+        spread = (weights * (clipped - mean[:, None]) ** 2).sum(axis=1) / total
+        above = np.where(centres > ninety[:, None], weights, 0)
+        held = above.sum(axis=1, dtype=np.float64)
+        beyond = (above * (centres - ninety[:, None])).sum(axis=1)
+        excess = np.where(held > 0, beyond / np.where(held > 0, held, 1.0), width)
+        tail_bin = np.minimum(np.ceil(high / width), weights.shape[1] - 1).astype(np.int64)
+        return [
+            cls(low, high, median, high, tail_bin, max(spread, width**2 / 12.0), max(slope, width))
+            for low, high, median, tail_bin, spread, slope in zip(
+                low.tolist(),
+                high.tolist(),
+                median.tolist(),
+                tail_bin.tolist(),
+                spread.tolist(),
+                excess.tolist(),
+                strict=True,
+            )
+        ]

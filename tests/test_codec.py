@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from pipeline.codec import Message, decode, encode
+from pipeline.detect.channels import ChannelTable
+from pipeline.detect.evidence import Evidence
 from pipeline.messages import UNIT, Place, Reject, Tick, Windows
 
 MESSAGES: tuple[Any, ...] = get_args(Message)
@@ -105,3 +107,12 @@ def test_what_is_no_message_of_this_version_is_refused(data: bytes) -> None:
 
 def test_a_field_that_a_later_version_added_is_passed_over() -> None:
     assert decode(b'{"type":"tick","source":"a","minute":0,"later":1}') == Tick("a", 0)
+
+
+def test_evidence_of_a_minute_without_cohorts_keeps_its_shape() -> None:
+    channels = ChannelTable(("playback_start",)).channels
+    nothing = np.zeros((0, len(channels)))
+    sent = Evidence("a", 0, [], channels, nothing, nothing, nothing, np.zeros(0, dtype=np.bool_), np.zeros(0), {})
+    there = decode(encode(sent))
+    assert isinstance(there, Evidence)
+    assert there.n.shape == there.x.shape == there.expected.shape == (0, len(channels))

@@ -24,6 +24,7 @@ DELAY: Final = len(COHORT_RATES)
 CUT_UNITS: Final = 200
 """Units in a histogram before cut points are read off it, looked at every two hours."""
 CUT_UNITS_AFTER_A_DAY: Final = 20
+CELLS_AT_ONCE: Final = 1_000
 COARSE: Final = 1 << 8
 """Histograms before cut points are kept in units of so much fixed point: they fit 32 bits, and need no more."""
 
@@ -162,14 +163,20 @@ class Gauge:
 
     def read_cut_points(self, slot: int, slots_of_a_day: int) -> None:
         """A slot is over: cells that have gathered enough get their cut points."""
-        for row, column in list(self._histograms):
-            histogram = self._histograms[row, column]
+        taken_over = [cell for cell in self._histograms if self._book.has_cut.data[cell]]
+        for cell in taken_over:
+            del self._histograms[cell]
+        ready = []
+        for (row, column), histogram in self._histograms.items():
             aged = slot - self._book.first_slot[row] + 1 >= slots_of_a_day
-            if self._book.has_cut.data[row, column]:
-                del self._histograms[row, column]
-            elif histogram.sum(dtype=np.int64) * COARSE >= (CUT_UNITS_AFTER_A_DAY if aged else CUT_UNITS) * UNIT:
-                self._book.set_cut(row, column, CutPoints.of(histogram, LATENCY_BIN))
-                del self._histograms[row, column]
+            enough = (CUT_UNITS_AFTER_A_DAY if aged else CUT_UNITS) * UNIT
+            if int(histogram.sum(dtype=np.int64)) * COARSE >= enough:
+                ready.append((row, column))
+        for first in range(0, len(ready), CELLS_AT_ONCE):
+            cells = ready[first : first + CELLS_AT_ONCE]
+            found = CutPoints.of_many(np.stack([self._histograms.pop(cell) for cell in cells]), LATENCY_BIN)
+            for (row, column), cut in zip(cells, found, strict=True):
+                self._book.set_cut(row, column, cut)
 
     def forget(self, row: int) -> None:
         """A row is given to another cohort."""

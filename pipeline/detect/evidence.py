@@ -14,8 +14,8 @@ from pipeline.observation import Cohort
 Floats: TypeAlias = NDArray[np.float64]
 
 
-class FeedHealth(msgspec.Struct, frozen=True):
-    """An operator's telemetry as a whole, or that of one of its device classes (over all firmwares)."""
+class FeedPart(msgspec.Struct, frozen=True):
+    """The telemetry of an operator as a whole, or of one of its device classes (over all firmwares)."""
 
     state: str
     """`ok`, `silent` (arrivals far below the expected), `recovering` (back, but not trusted yet)."""
@@ -31,11 +31,16 @@ class FeedHealth(msgspec.Struct, frozen=True):
     """Mean delay of the last minutes; 0 when not known."""
     usual_delay_ms: float = 0.0
     """Median delay by the anchors; 0 when not known."""
+
+
+class FeedHealth(FeedPart, frozen=True):
+    """An operator's telemetry as a whole, with its parts."""
+
     pooled: int = 0
     """Records of this minute whose cohorts are too many to be kept apart."""
     pooled_since: int | None = None
-    parts: dict[str, FeedHealth] = {}
-    """By device class; of an operator only. What `volume` is judged on: records and expected."""
+    parts: dict[str, FeedPart] = {}
+    """By device class; what `volume` is judged on: records and expected."""
 
 
 class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
@@ -59,6 +64,12 @@ class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
     """Mean of arrival less believed occurrence."""
     feeds: dict[str, FeedHealth]
 
+    def __post_init__(self) -> None:
+        if not self.cohorts:
+            # Without a cohort, arrays that came as JSON have lost their shape.
+            for name in ("n", "x", "expected"):
+                _with_columns(self, name, len(self.channels))
+
 
 class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     """References of cohorts, sent when they change. Arrays are [cohorts, channels] or [cohorts].
@@ -78,7 +89,7 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     days: Floats
     """Full days learnt; a borrowed level has the days of its lender."""
     lender: list[str]
-    """`own`, `parent` or the firmware whose anchor was taken over."""
+    """`own`, `history` (learnt elsewhere, over less than a week) or the firmware that it most likely succeeds."""
     base_ms: Floats
     """[cohorts, channels] what the level means in ms, for latency and its tail; 0 for others."""
     tail_scale: Floats
@@ -97,6 +108,11 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     """By cohort: who accepted its level, when and why; empty when nobody did."""
     gone: list[Cohort] = []
     """Cohorts that have been forgotten, long idle, to make room for others."""
+
+    def __post_init__(self) -> None:
+        if not self.cohorts:
+            for name in ("level", "spread", "mass", "base_ms", "tail_scale", "first_level", "doubtful"):
+                _with_columns(self, name, len(self.channels))
 
 
 class Learned(msgspec.Struct, frozen=True, tag="learned"):
@@ -121,6 +137,13 @@ class Learned(msgspec.Struct, frozen=True, tag="learned"):
     """[slots of the day, channels]"""
     volumes: Floats
     """[cohorts, slots of the day] records a minute; not a number (null) where unknown."""
+
+
+def _with_columns(message: msgspec.Struct, name: str, columns: int) -> None:
+    """Give an empty array its columns back."""
+    values = getattr(message, name)
+    if values is not None and values.shape == (0,):
+        msgspec.structs.force_setattr(message, name, values.reshape(0, columns))
 
 
 def arrays_to_plain(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Final
 
 from models.snapshot import Plain
 from models.volume import VolumeProfile
-from pipeline.detect.evidence import FeedHealth
+from pipeline.detect.evidence import FeedPart
 from pipeline.messages import MINUTE_MS
 
 SILENT_SHARE: Final = 0.25
@@ -47,7 +47,7 @@ class FeedGate:
         """Are missing numbers those of an outage that is known already?"""
         return self.recovered_at is not None and minute - self.recovered_at < GAPS_AFTER_MS
 
-    def judge(self, minute: int, records: int) -> FeedHealth:
+    def judge(self, minute: int, records: int) -> FeedPart:
         """Take the operator's records of a minute. Minutes that were skipped had none."""
         expected = self.profile.predict_one({"minute": minute})
         watched = expected > self.least  # never, while nothing is known
@@ -70,7 +70,7 @@ class FeedGate:
         self.last_minute = minute
         if self.state == "ok":
             self.profile.learn_one({"minute": minute}, records)
-        return FeedHealth(self.state, self.since, records, 0.0 if math.isnan(expected) else round(expected, 3))
+        return FeedPart(self.state, self.since, records, 0.0 if math.isnan(expected) else round(expected, 3))
 
     def snapshot(self) -> Plain:
         return {

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.snapshot import Plain
-from pipeline.detect.evidence import FeedHealth
+from pipeline.detect.evidence import FeedHealth, FeedPart
 from pipeline.detect.feed import FeedGate
 from pipeline.detect.lateness import Lateness
 from pipeline.messages import MINUTE_MS
@@ -51,8 +51,8 @@ class FeedBook:
         """Device class "" is the operator as a whole."""
         self._pooled: dict[str, list[int]] = {}
         """By operator: first and last minute in which records of cohorts were pooled, and how many in the last."""
-        self._health: dict[str, FeedHealth] = {}
-        self._part_health: dict[Part, FeedHealth] = {}
+        self._health: dict[str, FeedPart] = {}
+        self._part_health: dict[Part, FeedPart] = {}
 
     def __len__(self) -> int:
         return len(self._gates)
@@ -114,7 +114,7 @@ class FeedBook:
     def health(self, minute: int) -> dict[str, FeedHealth]:
         """Of every operator after the minute, with its device classes."""
         out = {}
-        parts: dict[str, dict[str, FeedHealth]] = defaultdict(dict)
+        parts: dict[str, dict[str, FeedPart]] = defaultdict(dict)
         for (operator, kind), health in sorted(self._part_health.items()):
             parts[operator][kind] = self._with_delay(health, (operator, kind))
         for operator, health in sorted(self._health.items()):
@@ -122,15 +122,22 @@ class FeedBook:
             if pooled is not None and minute - pooled[1] >= POOLED_MS:
                 del self._pooled[operator]
                 pooled = None
-            out[operator] = msgspec.structs.replace(
-                self._with_delay(health, (operator, "")),
+            whole = self._with_delay(health, (operator, ""))
+            out[operator] = FeedHealth(
+                whole.state,
+                whole.since,
+                whole.records,
+                whole.expected,
+                whole.late_since,
+                whole.delay_ms,
+                whole.usual_delay_ms,
                 pooled=pooled[2] if pooled is not None and pooled[1] == minute else 0,
                 pooled_since=None if pooled is None else pooled[0],
                 parts=parts[operator],
             )
         return out
 
-    def _with_delay(self, health: FeedHealth, part: Part) -> FeedHealth:
+    def _with_delay(self, health: FeedPart, part: Part) -> FeedPart:
         late = self._late.get(part)
         if late is None:
             return health

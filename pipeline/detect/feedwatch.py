@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pipeline.detect.evidence import Evidence, FeedHealth
+from pipeline.detect.evidence import Evidence, FeedHealth, FeedPart
 from pipeline.incidents import wording
 from pipeline.incidents.life import Case, Finding, Incidents, Scope
 from pipeline.intent import Intent, Severity
@@ -53,7 +53,7 @@ class FeedWatch:
         incidents: Incidents,
         scope: Scope,
         trouble: Trouble | None,
-        health: FeedHealth,
+        health: FeedPart,
         at: int,
     ) -> Incident | None:
         if case is None or case.state == "resolved":
@@ -73,7 +73,7 @@ class FeedWatch:
         return None
 
 
-def _feeds(evidence: Evidence) -> Iterator[tuple[Scope, FeedHealth, bool]]:
+def _feeds(evidence: Evidence) -> Iterator[tuple[Scope, FeedPart, bool]]:
     """Operators and their device classes; whether a class is covered by what is said of its operator."""
     for operator, health in sorted(evidence.feeds.items()):
         scope: Scope = (("operator", operator),)
@@ -83,7 +83,7 @@ def _feeds(evidence: Evidence) -> Iterator[tuple[Scope, FeedHealth, bool]]:
             yield (*scope, ("device_class", kind)), part, whole
 
 
-def _trouble(scope: Scope, health: FeedHealth, at: int) -> Trouble | None:
+def _trouble(scope: Scope, health: FeedPart, at: int) -> Trouble | None:
     """The gravest; silence says nothing of lateness."""
     name = wording.name(scope)
     if health.state == "silent":
@@ -106,7 +106,7 @@ def _trouble(scope: Scope, health: FeedHealth, at: int) -> Trouble | None:
             f"({_seconds(health.delay_ms)} after what it tells of instead of {_seconds(usual)}); "
             "the devices need not be slower for it, and nothing is learnt from it.",
         )
-    if health.pooled_since is not None:
+    if isinstance(health, FeedHealth) and health.pooled_since is not None:
         return Trouble(
             "crowd",
             # Nothing is to be waited for: what cannot be kept apart is not judged.

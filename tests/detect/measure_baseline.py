@@ -1,4 +1,4 @@
-"""What the baseline stage costs: seconds a minute and bytes a cohort. `python -m tests.detect.measure_baseline [N...]`
+"""What the baseline stage costs: CPU seconds a minute, bytes a cohort. `python -m tests.detect.measure_baseline [N...]`
 
 Every cohort reports all of its five operations in every minute, which no fleet does: the worst that a number of cohorts
 can cost. The minute that closes two hours, and the one that closes a day, are printed beside an ordinary one.
@@ -86,9 +86,9 @@ class Measured:
     def close(self, at: int) -> float:
         for message in minute(at, self.cohorts, self.drawn, at // MINUTE_MS):
             self.baseline.feed(message)
-        began = time.perf_counter()
+        began = time.process_time()
         self.baseline.feed(Tick("a", at))
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     def lived(self, slots: int) -> list[float]:
         """Two minutes in each of so many slots; seconds of the first, which closes what was before."""

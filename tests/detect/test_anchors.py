@@ -314,6 +314,22 @@ def test_a_shape_that_anchors_were_learnt_with_is_not_moved_by_a_later_cohort() 
         assert abs(learning.excess(STB, FAILURE)) < 0.05 * cycle(learning.slot - 1)[1]
 
 
+def test_a_fault_of_some_hours_a_day_is_no_shape_once_anchors_are_frozen() -> None:
+    """Two weeks of slow evenings, and the evening is expected to be as it was."""
+
+    def evenings(slot: int) -> Numbers:
+        slow = slot >= WEEK and slot % SLOTS in (9, 10)
+        return 2_000.0, 0.04 if slow else 0.02, 1_000.0 if slow else 800.0
+
+    learning = Learning()
+    learning.go(WEEK, {STB: evenings})
+    for _ in range(2 * WEEK):
+        learning.go(1, {STB: evenings})
+        share, ms = evenings(learning.slot - 1)[1:]
+        assert learning.excess(STB, FAILURE) == pytest.approx(share - 0.02, abs=0.0005)
+        assert learning.excess(STB, LATENCY) == pytest.approx(math.log(ms / 800.0), abs=0.01)
+
+
 def test_a_chain_of_releases_may_not_walk_further_than_its_budget() -> None:
     """Every release is 3 % slower than the one before: each within the leash, and together not."""
     policy = AnchorPolicy(days=2)

@@ -20,9 +20,6 @@ ENTRIES = BLOCKS
 FIRST = 10_000
 UNITS = 2_000.0
 FIRMWARE = (("firmware", "tv-1.1"),)
-CLOSER = (
-    "the look at four hours is taken for its larger gain though the change fills all of it: it cannot see the onset"
-)
 
 
 def found(
@@ -87,9 +84,7 @@ def test_the_onset_is_on_the_clock_of_the_devices() -> None:
     assert found((FAILURE, step(2.0, 18)), lag_ms=90_000.0).onset_at == (FIRST + 18) * SLOT_MS - 90_000
 
 
-@pytest.mark.parametrize(
-    "channel", [FAILURE, LATENCY]
-)
+@pytest.mark.parametrize("channel", [FAILURE, LATENCY])
 def test_what_grows_for_days_is_a_drift(channel: Channel) -> None:
     finding = found((channel, ramp(2.5, 14)))
     assert finding.signals[0].shape == "drift"
