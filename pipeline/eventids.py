@@ -50,7 +50,7 @@ class EventIds:
 
     def repeated(self, keys: Hashes) -> NDArray[np.bool_]:
         """Which of these were seen before, here or earlier; no more than there is room for."""
-        _, repeated = self._young.find(keys)
+        at, repeated = self._young.find(keys)
         rows = np.flatnonzero(~repeated)
         fresh = keys[rows]
         first = first_of_each(fresh)
@@ -60,5 +60,5 @@ class EventIds:
         if len(self._old):
             # Seen again, its day begins again.
             _, repeated[rows] = self._old.find(fresh)
-        self._young.add(fresh)
+        self._young.add(fresh, at[rows])
         return repeated

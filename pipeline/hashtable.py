@@ -15,13 +15,16 @@ _SMALLEST: Final = 1 << 10
 class HashTable:
     """Keys by open addressing with linear probing, never more than half full. Keys must be hashes, none `NOBODY`.
 
+    Args:
+        values: whether a number is kept with each key.
+
     Attributes:
-        keys: at each place the key that stands there, or `NOBODY`. grown: times that all places were given anew.
+        keys: at each place the key that stands there, or `NOBODY`. values: at each place that has a key, its number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, values: bool = False) -> None:
         self.keys = np.zeros(_SMALLEST, dtype=np.uint64)
-        self.grown = 0
+        self.values = np.zeros(_SMALLEST if values else 0, dtype=np.int32)
         self._count = 0
 
     def __len__(self) -> int:
@@ -45,25 +48,32 @@ class HashTable:
             rows, place, key = rows[~over], place[~over], key[~over]
         return at, found
 
-    def add(self, keys: Hashes) -> None:
-        """Add keys that are not here, none of them twice."""
+    def add(self, keys: Hashes, at: NDArray[np.int64], values: NDArray[np.int64] | None = None) -> None:
+        """Add keys that are not here, none of them twice; `at`: the places that were found for them."""
         self._count += len(keys)
         if 2 * self._count > len(self.keys):
-            before = self.keys[self.keys != NOBODY]
-            size = len(self.keys)
-            while size < 2 * self._count:
-                size *= 2
-            self.keys = np.zeros(size, dtype=np.uint64)
-            self.grown += 1
-            self._place(before)
-        self._place(keys)
-
-    def _place(self, keys: Hashes) -> None:
+            self._grow()
+            at, _ = self.find(keys)
         while len(keys):
-            at, found = self.find(keys)
-            keys, at = keys[~found], at[~found]
-            # Where several want one place the last has it; the others look again.
+            # Where several want one place the last has it; the others look for another.
             self.keys[at] = keys
+            if values is not None:
+                self.values[at] = values
+            lost = np.flatnonzero(self.keys[at] != keys)
+            keys = keys[lost]
+            values = None if values is None else values[lost]
+            at, _ = self.find(keys)
+
+    def _grow(self) -> None:
+        held = np.flatnonzero(self.keys)
+        keys, values = self.keys[held], self.values[held].astype(np.int64) if len(self.values) else None
+        size = len(self.keys)
+        while size < 2 * self._count:
+            size *= 2
+        self.keys = np.zeros(size, dtype=np.uint64)
+        self.values = np.zeros(size if values is not None else 0, dtype=np.int32)
+        self._count -= len(keys)
+        self.add(keys, self.find(keys)[0], values)
 
 
 def first_of_each(keys: Hashes) -> NDArray[np.bool_]:

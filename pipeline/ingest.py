@@ -100,7 +100,7 @@ class _Queue:
     indices: list[int] = field(default_factory=list)
     violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
     refused: list[_Refused] = field(default_factory=list)
-    walls: list[int] = field(default_factory=list)
+    walls: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def add(self, batch: RecordBatch, decoded: Decoded) -> None:
         before = len(self.observations)
@@ -116,8 +116,11 @@ class _Queue:
             self.refused.append(_Refused(after, operator, reject.reason, batch.positions[index]))
         if batch.timestamps is not None:
             # Kafka writes -1 where nobody gave a time; that bounds nothing.
-            stamps = (batch.timestamps[index] for index in decoded.where)
-            self.walls += [stamp if stamp >= 0 else LATEST_MS for stamp in stamps]
+            stamps = np.fromiter(batch.timestamps, dtype=np.int64, count=len(batch.values))
+            stamps = np.where(stamps >= 0, stamps, LATEST_MS)
+            if len(decoded.where) != len(stamps) or decoded.rejects:
+                stamps = stamps[np.fromiter(decoded.where, dtype=np.int64, count=len(decoded.where))]
+            self.walls = np.concatenate((self.walls, stamps)) if before else stamps
 
     def take(self, number: int) -> _Queue:
         """The first observations, and what was refused among them; they are no longer here."""
@@ -129,8 +132,8 @@ class _Queue:
             {row: violated for row, violated in self.violations.items() if row < number},
             [refused for refused in self.refused if refused.after <= number],
         )
-        del self.observations[:number], self.batches[:number], self.indices[:number], self.walls[:number]
-        self.arrivals = self.arrivals[number:]
+        del self.observations[:number], self.batches[:number], self.indices[:number]
+        self.arrivals, self.walls = self.arrivals[number:], self.walls[number:]
         self.violations = {row - number: it for row, it in self.violations.items() if row >= number}
         self.refused = [it._replace(after=it.after - number) for it in self.refused if it.after > number]
         return taken
@@ -227,9 +230,9 @@ class Ingest:
 
     def _let_through(self, out: list[Answer], last: bool = False) -> None:
         """Ask the arrival clock about the queue, and count what it has decided."""
-        before = self._arrival.now
-        clock, wild = self._arrival.admit(self._queue.arrivals, self._queue.walls or None, last=last)
-        taken = self._queue.take(len(clock))
+        before, queue = self._arrival.now, self._queue
+        clock, wild = self._arrival.admit(queue.arrivals, queue.walls if len(queue.walls) else None, last=last)
+        taken = queue.take(len(clock))
         refused = [
             (before if not it.after else int(clock[it.after - 1]), it.operator, it.reason, it.position)
             for it in taken.refused

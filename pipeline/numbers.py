@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,7 @@ class Numbers:
 
     def __init__(self, cap: int) -> None:
         self._half = max(cap // 2, 1)
-        self._table = HashTable()
-        self._number = np.zeros(len(self._table.keys), dtype=np.int32)
-        """At each place of the table, the number of its key."""
-        self._grown = 0
+        self._table = HashTable(values=True)
         self._young = np.zeros(_SMALLEST, dtype=np.bool_)
         """By number, whether it was asked for in this half."""
         self._used = 0
@@ -49,13 +46,13 @@ class Numbers:
     def turn(self) -> Ints:
         """Forget what was not asked for since the last time; the numbers that are free now."""
         held = np.flatnonzero(self._table.keys)
-        keys, numbers = self._table.keys[held], self._number[held]
+        keys, numbers = self._table.keys[held], self._table.values[held].astype(np.int64)
         young = self._young[numbers]
-        gone: Ints = numbers[~young].astype(np.int64)
+        gone = numbers[~young]
         self._free = np.concatenate((self._free, gone))
-        self._table, self._grown = HashTable(), 0
-        self._number = np.zeros(len(self._table.keys), dtype=np.int32)
-        self._add(keys[young], numbers[young])
+        self._table = HashTable(values=True)
+        keys = keys[young]
+        self._table.add(keys, self._table.find(keys)[0], numbers[young])
         self._young[:] = False
         self._used = 0
         self.turns += 1
@@ -64,11 +61,13 @@ class Numbers:
     def of(self, keys: Hashes) -> Ints:
         """The number of each key; new keys get one."""
         at, found = self._table.find(keys)
-        if not found.all():
-            new = np.unique(keys[~found])
-            self._add(new, self._take(len(new)))
-            at, _ = self._table.find(keys)
-        numbers: Ints = self._number[at].astype(np.int64)
+        numbers = self._table.values[at].astype(np.int64)
+        rows = np.flatnonzero(~found)
+        if len(rows):
+            new, first, which = np.unique(keys[rows], return_index=True, return_inverse=True)
+            given = self._take(len(new))
+            self._table.add(new, at[rows[first]], given)
+            numbers[rows] = given[which]
         old = numbers[~self._young[numbers]]
         if len(old):
             self._young[old] = True
@@ -84,16 +83,6 @@ class Numbers:
         if size > len(self._young):
             self._young = grown(self._young, size, False)
         return np.concatenate((again, new))
-
-    def _add(self, keys: Hashes, numbers: NDArray[np.integer[Any]]) -> None:
-        before, held = self._table.keys, self._number
-        self._table.add(keys)
-        if self._table.grown != self._grown:
-            self._grown = self._table.grown
-            self._number = np.zeros(len(self._table.keys), dtype=np.int32)
-            places = np.flatnonzero(before)
-            self._number[self._table.find(before[places])[0]] = held[places]
-        self._number[self._table.find(keys)[0]] = numbers
 
 
 def grown(array: NDArray[_T], size: int, value: object) -> NDArray[_T]:
