@@ -10,11 +10,12 @@ import argparse
 import sys
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from pipeline.stream.names import Names
-from pipeline.stream.topics import Topic, Topics, wanted
+from pipeline.stream.topics import ClusterError, Topic, Topics, wanted
 from tests.bench.fleets import COHORTS, DEVICES, STANDARD_FLEET, Recording, Shape, produce, record
 from tests.bench.runs import ROOT, MeasurementError, Run, run, run_together
 from tests.bench.table import Results
@@ -44,12 +45,23 @@ class Bench:
         """A recording of this shape, and the topic that has it."""
         recording = record(shape, self._events, self._folder)
         topic = f"bench-{shape.name}"
-        self._topics.create([Topic(topic, None)], partitions=PARTITIONS, replicas=1)
+        self._create([Topic(topic, None)])
         produce(recording, self._bootstrap, topic, PARTITIONS)
         print(
             f"{shape.name}: {recording.events:,} events, {recording.cohorts:,} cohorts, {recording.devices:,} devices"
         )
         return recording, topic
+
+    def _create(self, topics: Sequence[Topic]) -> None:
+        # A topic that was made a moment ago may have no leader that the next question finds.
+        for last in (False, False, True):
+            try:
+                self._topics.create(topics, partitions=PARTITIONS, replicas=1)
+            except ClusterError:
+                if last:
+                    raise
+            else:
+                return
 
     def client(self, kind: str, topic: str) -> Run:
         return run("tests.bench.clients", kind, self._bootstrap, topic, PARTITIONS, self._events)
@@ -57,7 +69,7 @@ class Bench:
     def worker(self, topic: str, recording: Recording, stages: str, workers: int = 1) -> Run:
         """Workers of a new group, from the beginning of the topic."""
         group = f"bench-{uuid.uuid4().hex[:8]}"
-        self._topics.create(wanted(Names(f"{group}."), replicas=1), partitions=PARTITIONS, replicas=1)
+        self._create(wanted(Names(f"{group}."), replicas=1))
         what = (topic, recording.events, stages, group, recording.last_whole_minute)
         return run_together([("tests.bench.worker", self._bootstrap, *what)] * workers)
 
