@@ -43,7 +43,7 @@ class Limits:
     """What an ingest stage keeps in memory at most.
 
     event_ids, gaps, names (devices, sessions, sequence scopes): over all operators of the log; what was not seen for
-    the longest is forgotten. An event id takes 16 to 32 bytes, a name about 60.
+    the longest is forgotten. An event id takes 16 to 32 bytes, a name 60 to 120.
     cohorts, operations: in one minute; beyond, they are pooled. rows: of the open minute; beyond, it is sent in parts.
     """
 
