@@ -19,7 +19,10 @@ UV := UV_HTTP_TIMEOUT=180 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VEN
 RUNTIME := $(VENV)/.runtime-is-current
 EVERYTHING := $(VENV)/.everything-is-current
 
-.PHONY: help setup demo test lint bench-detect bench-real kafka clean
+# What Seamwatch is measured against needs other versions of Kafka's client than Seamwatch does.
+YARDSTICKS := build/yardsticks
+
+.PHONY: help setup demo test lint bench bench-detect bench-real kafka clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +49,14 @@ bench-detect: $(EVERYTHING) ## false pages, delays, scopes: make bench-detect AR
 
 bench-real: $(EVERYTHING) ## what is said of recorded data, where they are: make bench-real ARGS=nab
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.real $(ARGS)
+
+bench: $(EVERYTHING) ## what an event costs, beside what others cost: make bench ARGS='--events 100000 --rounds 1'
+	@$(MAKE) --no-print-directory $(YARDSTICKS)/.is-current || echo "Quix Streams and Bytewax are left out" >&2
+	$(BIN)/python -m tests.bench $(ARGS)
+
+$(YARDSTICKS)/.is-current: tests/bench/yardsticks/pyproject.toml tests/bench/yardsticks/uv.lock | $(BIN)/uv
+	$(subst =$(VENV),=$(abspath $(YARDSTICKS)),$(UV)) sync --quiet --frozen --project tests/bench/yardsticks --group bench
+	@touch $@
 
 kafka: $(EVERYTHING) ## run an Apache Kafka at 127.0.0.1:9092 until Ctrl-C: make kafka ARGS='--brokers 3 --port 19092'
 	@$(BIN)/python -m tests.integration.kafka_cluster $(ARGS)

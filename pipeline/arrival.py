@@ -37,7 +37,7 @@ class ArrivalClock:
             self.now = at
 
     def admit(
-        self, arrivals: Sequence[int], walls: Sequence[int] | None = None, *, last: bool = False
+        self, arrivals: NDArray[np.int64], walls: NDArray[np.int64] | None = None, *, last: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The clock at each of these records, in order, and which of them are refused.
 
@@ -50,18 +50,17 @@ class ArrivalClock:
             last: no more records will come; what is undecided is refused, as nobody came to agree.
         """
         if self.now is None or not len(arrivals):
-            return self._weigh(arrivals, walls, last)
-        at = np.array(arrivals, dtype=np.int64)
-        clock = np.maximum.accumulate(np.maximum(at, self.now))
+            return self._weigh(arrivals.tolist(), None if walls is None else walls.tolist(), last)
+        clock = np.maximum.accumulate(np.maximum(arrivals, self.now))
         before = np.empty_like(clock)
         before[0] = self.now
         before[1:] = clock[:-1]
         if walls is not None:
-            before = np.minimum(before, np.array(walls, dtype=np.int64))
-        if (at - before).max() > AHEAD_MS:
-            return self._weigh(arrivals, walls, last)
+            before = np.minimum(before, walls)
+        if (arrivals - before).max() > AHEAD_MS:
+            return self._weigh(arrivals.tolist(), None if walls is None else walls.tolist(), last)
         self.now = int(clock[-1])
-        return clock, np.zeros(len(at), dtype=np.bool_)
+        return clock, np.zeros(len(clock), dtype=np.bool_)
 
     def _weigh(
         self, arrivals: Sequence[int], walls: Sequence[int] | None, last: bool

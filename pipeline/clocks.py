@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.contracts import NUMBER
+from pipeline.numbers import Ints, grown
 from pipeline.observation import EARLIEST_MS, LATEST_MS
 
-Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 DAY_MS: Final = 86_400_000
@@ -59,20 +59,22 @@ class Believed(NamedTuple):
 
 
 class DeviceClocks:
-    """The least lags of devices, by their numbers (`pipeline.devices`)."""
+    """The least lags of devices, by their numbers (`pipeline.numbers`)."""
 
     def __init__(self) -> None:
         self._day = 0
         # Since midnight, and on the day before; how many records were near; how many in a row came too early.
         self._least = np.empty(0, dtype=np.int64)
         self._least_before = np.empty(0, dtype=np.int64)
-        self._near = np.empty(0, dtype=np.int64)
-        self._near_before = np.empty(0, dtype=np.int64)
-        self._early = np.empty(0, dtype=np.int64)
+        self._near = np.empty(0, dtype=np.int32)
+        self._near_before = np.empty(0, dtype=np.int32)
+        self._early = np.empty(0, dtype=np.int8)
+        self._place = np.empty(0, dtype=np.int32)
+        """Scratch: where a device stands among those of a minute."""
 
-    def forget(self, devices: list[int]) -> None:
+    def forget(self, devices: Ints) -> None:
         """These numbers have been given to other devices."""
-        known = [device for device in devices if device < len(self._least)]
+        known = devices[devices < len(self._least)]
         self._least[known] = self._least_before[known] = _UNKNOWN
         self._near[known] = self._near_before[known] = self._early[known] = 0
 
@@ -123,7 +125,7 @@ class DeviceClocks:
     def _learn(self, device: Ints, lag: Ints) -> tuple[Ints, Bools, Bools]:
         """Skew of each record's device, records from the future, records by which a clock was found to be set anew."""
         self._grow(int(device.max()) + 1)
-        who, of = np.unique(device, return_inverse=True)
+        who, of = self._apart(device)
         floor = np.minimum(self._least[who], self._least_before[who])
         early = lag < np.where(floor < _UNKNOWN, floor - JUMP_MS, -_UNKNOWN)[of]
         earlies = np.bincount(of[early], minlength=len(who))
@@ -148,6 +150,14 @@ class DeviceClocks:
         skew = np.where((floor < 0) | ((floor >= BEHIND_MS) & (still >= REPORTS) & (floor < _UNKNOWN)), floor, 0)
         return skew[of], early & ~jumped, jumped
 
+    def _apart(self, device: Ints) -> tuple[Ints, NDArray[np.int32]]:
+        """The devices, each once, and which of these each row is of. As numbers are small, nothing need be sorted."""
+        rows = np.arange(len(device), dtype=np.int32)
+        self._place[device] = rows
+        who = device[self._place[device] == rows]
+        self._place[who] = rows[: len(who)]
+        return who, self._place[device]
+
     def _turn(self, day: int) -> None:
         if day <= self._day:
             return
@@ -155,20 +165,19 @@ class DeviceClocks:
             self._least_before, self._near_before = self._least, self._near
         else:
             self._least_before = np.full(len(self._least), _UNKNOWN, dtype=np.int64)
-            self._near_before = np.zeros(len(self._near), dtype=np.int64)
+            self._near_before = np.zeros(len(self._near), dtype=np.int32)
         self._least = np.full(len(self._least_before), _UNKNOWN, dtype=np.int64)
-        self._near = np.zeros(len(self._near_before), dtype=np.int64)
+        self._near = np.zeros(len(self._near_before), dtype=np.int32)
         self._day = day
 
     def _grow(self, size: int) -> None:
-        more = max(size, 2 * len(self._least)) - len(self._least) if size > len(self._least) else 0
-        if more:
-            unknown, nothing = np.full(more, _UNKNOWN, dtype=np.int64), np.zeros(more, dtype=np.int64)
-            self._least = np.concatenate([self._least, unknown])
-            self._least_before = np.concatenate([self._least_before, unknown])
-            self._near = np.concatenate([self._near, nothing])
-            self._near_before = np.concatenate([self._near_before, nothing])
-            self._early = np.concatenate([self._early, nothing])
+        if size > len(self._least):
+            self._least = grown(self._least, size, _UNKNOWN)
+            self._least_before = grown(self._least_before, size, _UNKNOWN)
+            self._near = grown(self._near, size, 0)
+            self._near_before = grown(self._near_before, size, 0)
+            self._early = grown(self._early, size, 0)
+            self._place = grown(self._place, size, 0)
 
 
 def _magnitude(time: Ints, arrival: Ints) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
@@ -14,8 +15,8 @@ GAP_AFTER_MS: Final = 5 * 60_000
 MAX_RANGES: Final = 256
 """Ranges of awaited numbers in one scope; past it the lowest is forgotten, neither expected nor missing."""
 
-Scope: TypeAlias = tuple[str, int, str]
-"""Operator, name space, name."""
+Scope: TypeAlias = int
+"""Number of a scope (`pipeline.numbers`)."""
 
 
 class Owner(NamedTuple):
@@ -91,6 +92,12 @@ class Gaps:
     def reset(self, scope: Scope) -> None:
         """The scope counts anew: what is still awaited of the old count is missing when due, whatever comes."""
         self._awaited.pop(scope, None)
+
+    def reset_all(self, scopes: Iterable[Scope]) -> None:
+        """These numbers are given to other scopes."""
+        if self._awaited:
+            for scope in self._awaited.keys() & set(scopes):
+                self.reset(scope)
 
     def forget(self, scope: Scope) -> None:
         """The scope was none: nothing of it is missing."""

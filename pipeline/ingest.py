@@ -23,8 +23,8 @@ from pipeline.arrival import NOT_STARTED, ArrivalClock
 from pipeline.clocks import DeviceClocks
 from pipeline.columns import Columns
 from pipeline.contracts import NUMBER
-from pipeline.devices import Devices
 from pipeline.gaps import Missing
+from pipeline.hashing import Keys, device_key
 from pipeline.messages import MINUTE_MS, Reject, Tick, Windows
 from pipeline.observation import LATEST_MS, Observation
 from pipeline.operators import ADAPTERS
@@ -32,6 +32,7 @@ from pipeline.operators.adapter import Decoded, refusal
 from pipeline.ordering import DUPLICATE, RESET, Ordering
 from pipeline.records import RecordBatch
 from pipeline.rows import Rows
+from pipeline.series import Series
 from pipeline.windows import Minute
 
 Answer: TypeAlias = Windows | Tick | Reject
@@ -41,13 +42,13 @@ Answer: TypeAlias = Windows | Tick | Reject
 class Limits:
     """What an ingest stage keeps in memory at most.
 
-    event_ids, scopes, devices, gaps: over all operators of the log; what was not seen for the longest is forgotten.
+    event_ids, gaps, names (devices, sessions, sequence scopes): over all operators of the log; what was not seen for
+    the longest is forgotten. An event id takes 16 to 32 bytes, a name 60 to 120.
     cohorts, operations: in one minute; beyond, they are pooled. rows: of the open minute; beyond, it is sent in parts.
     """
 
     event_ids: int = 4_000_000
-    scopes: int = 1_000_000
-    devices: int = 1_000_000
+    names: int = 2_000_000
     gaps: int = 200_000
     cohorts: int = 20_000
     operations: int = 256
@@ -94,17 +95,18 @@ class _Queue:
     """
 
     observations: list[Observation] = field(default_factory=list)
-    arrivals: list[int] = field(default_factory=list)
+    arrivals: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     batches: list[RecordBatch] = field(default_factory=list)
     indices: list[int] = field(default_factory=list)
     violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
     refused: list[_Refused] = field(default_factory=list)
-    walls: list[int] = field(default_factory=list)
+    walls: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def add(self, batch: RecordBatch, decoded: Decoded) -> None:
         before = len(self.observations)
         self.observations += decoded.observations
-        self.arrivals += decoded.arrivals
+        arrivals = np.fromiter(decoded.arrivals, dtype=np.int64, count=len(decoded.arrivals))
+        self.arrivals = np.concatenate((self.arrivals, arrivals)) if before else arrivals
         self.batches += [batch] * len(decoded.where)
         self.indices += decoded.where
         for number, violated in decoded.violations.items():
@@ -114,8 +116,11 @@ class _Queue:
             self.refused.append(_Refused(after, operator, reject.reason, batch.positions[index]))
         if batch.timestamps is not None:
             # Kafka writes -1 where nobody gave a time; that bounds nothing.
-            stamps = (batch.timestamps[index] for index in decoded.where)
-            self.walls += [stamp if stamp >= 0 else LATEST_MS for stamp in stamps]
+            stamps = np.fromiter(batch.timestamps, dtype=np.int64, count=len(batch.values))
+            stamps = np.where(stamps >= 0, stamps, LATEST_MS)
+            if len(decoded.where) != len(stamps) or decoded.rejects:
+                stamps = stamps[np.fromiter(decoded.where, dtype=np.int64, count=len(decoded.where))]
+            self.walls = np.concatenate((self.walls, stamps)) if before else stamps
 
     def take(self, number: int) -> _Queue:
         """The first observations, and what was refused among them; they are no longer here."""
@@ -127,8 +132,8 @@ class _Queue:
             {row: violated for row, violated in self.violations.items() if row < number},
             [refused for refused in self.refused if refused.after <= number],
         )
-        del self.observations[:number], self.arrivals[:number], self.batches[:number], self.indices[:number]
-        del self.walls[:number]
+        del self.observations[:number], self.batches[:number], self.indices[:number]
+        self.arrivals, self.walls = self.arrivals[number:], self.walls[number:]
         self.violations = {row - number: it for row, it in self.violations.items() if row >= number}
         self.refused = [it._replace(after=it.after - number) for it in self.refused if it.after > number]
         return taken
@@ -139,7 +144,7 @@ class _Queue:
         number = {row: i for i, row in enumerate(kept)}
         return _Queue(
             [self.observations[row] for row in kept],
-            [self.arrivals[row] for row in kept],
+            self.arrivals[~unwanted],
             [self.batches[row] for row in kept],
             [self.indices[row] for row in kept],
             {number[row]: violated for row, violated in self.violations.items() if row in number},
@@ -165,8 +170,8 @@ class Ingest:
         self._adapter = ADAPTERS[adapter]()
         self._queue = _Queue()
         self._arrival = ArrivalClock()
-        self._ordering = Ordering(ids=limits.event_ids, scopes=limits.scopes, gaps=limits.gaps)
-        self._devices = Devices(limits.devices)
+        self._ordering = Ordering(ids=limits.event_ids, names=limits.names, gaps=limits.gaps)
+        self._series = Series()
         self._clocks = DeviceClocks()
         self._minute = Minute(limits.cohorts, limits.operations)
         self._parts: Counter[str] = Counter()
@@ -213,21 +218,21 @@ class Ingest:
         for a wild arrival stays held. At the end of a log it is refused.
         """
         out: list[Answer] = []
-        if idle and self._queue.arrivals:
-            self._arrival.start(self._queue.arrivals[0])
+        if idle and len(self._queue.arrivals):
+            self._arrival.start(int(self._queue.arrivals[0]))
         self._let_through(out, last=not idle)
         if self._at is not None:
             self._count_missing(self._at + MINUTE_MS)
-            out += self._minute.close(self.source, self._at, self._clocks, self._parts)
+            out += self._close(self._at)
             out.append(Tick(self.source, self._at, idle))
         self._first = None
         return out
 
     def _let_through(self, out: list[Answer], last: bool = False) -> None:
         """Ask the arrival clock about the queue, and count what it has decided."""
-        before = self._arrival.now
-        clock, wild = self._arrival.admit(self._queue.arrivals, self._queue.walls or None, last=last)
-        taken = self._queue.take(len(clock))
+        before, queue = self._arrival.now, self._queue
+        clock, wild = self._arrival.admit(queue.arrivals, queue.walls if len(queue.walls) else None, last=last)
+        taken = queue.take(len(clock))
         refused = [
             (before if not it.after else int(clock[it.after - 1]), it.operator, it.reason, it.position)
             for it in taken.refused
@@ -257,7 +262,7 @@ class Ingest:
         """Count records minute by minute; refused: operator, reason and position, by minute."""
         parts: dict[int, tuple[int, int]] = {}
         if len(clock):
-            seen, rows = self._judge(taken, clock)
+            rows = self._judge(taken, clock)
             minute = clock // MINUTE_MS * MINUTE_MS
             starts = [0, *(np.flatnonzero(np.diff(minute)) + 1).tolist(), len(clock)]
             parts = {int(minute[first]): (first, end) for first, end in pairwise(starts)}
@@ -273,26 +278,32 @@ class Ingest:
             if self._first is None:
                 self._first = min(positions)
             if at in parts:
-                self._fill(seen, rows, first, end, at, out)
+                self._fill(rows, first, end, at, out)
 
-    def _fill(self, seen: Columns, rows: Rows, first: int, end: int, at: int, out: list[Answer]) -> None:
+    def _fill(self, rows: Rows, first: int, end: int, at: int, out: list[Answer]) -> None:
         """Add records to the open minute; a part is full after so many records, wherever the batch ends."""
         while first < end:
             until = min(end, first + self._limits.rows - self._minute.size)
-            self._minute.add(seen, rows, first, until)
+            self._minute.add(rows.part(first, until))
             first = until
             if self._minute.size >= self._limits.rows:
-                out += self._minute.close(self.source, at, self._clocks, self._parts, full=True)
+                out += self._close(at, full=True)
 
-    def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> tuple[Columns, Rows]:
+    def _close(self, at: int, full: bool = False) -> list[Windows]:
+        return self._minute.close(self.source, at, self._series.names, self._clocks, self._parts, full=full)
+
+    def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> Rows:
         seen = Columns.of(taken.observations)
-        flags = self._ordering.judge(seen, clock)
+        if not self._minute.size:
+            self._series.trim()
+        series = self._series.numbers(seen)
+        flags, device = self._ordering.judge(seen, Keys.of(seen, self._series.operators(series)), clock)
         self._missing.extend(self._ordering.missing())
-        device = self._devices.numbers(seen.operator, seen.device_id, seen.session_id)
-        self._clocks.forget(self._devices.forgotten())
+        for numbers in self._ordering.forgotten():
+            self._clocks.forget(numbers)
         violated = [(row, NUMBER[clause]) for row, clauses in taken.violations.items() for clause in clauses]
         violated += [(row, NUMBER["seq.reset"]) for row in np.flatnonzero(flags & RESET).tolist()]
-        rows = Rows.of(seen, device, flags, taken.arrivals, sorted(violated))
+        rows = Rows.of(seen, series, device, flags, taken.arrivals, sorted(violated))
         totals = self.totals
         duplicates = int(np.count_nonzero(flags & DUPLICATE))
         totals.duplicates += duplicates
@@ -302,7 +313,7 @@ class Ingest:
             first, last = int(accepted.min()), int(accepted.max())
             totals.first_at = first if totals.first_at is None else min(first, totals.first_at)
             totals.last_at = last if totals.last_at is None else max(last, totals.last_at)
-        return seen, rows
+        return rows
 
     def _move_to(self, at: int, out: list[Answer]) -> None:
         """Close the open minute if another begins, and those between in which something came due."""
@@ -312,7 +323,7 @@ class Ingest:
             return
         while self._at < at:
             self._count_missing(self._at + MINUTE_MS)
-            out += self._minute.close(self.source, self._at, self._clocks, self._parts)
+            out += self._close(self._at)
             self._parts.clear()
             later = self._missing[0].due // MINUTE_MS * MINUTE_MS if self._missing else at
             self._at = min(later, at)
@@ -323,11 +334,12 @@ class Ingest:
         """Count what was due before `end` in the open minute."""
         while self._missing and self._missing[0].due < end:
             _, (cohort, device, session), numbers = self._missing.popleft()
-            self._minute.add_missing(cohort, self._devices.number(cohort.operator, device, session), numbers)
+            number = self._ordering.number(device_key(cohort.operator, device, session))
+            self._minute.add_missing(cohort, number, numbers)
 
 
 def _ahead(queue: _Queue, number: int) -> Reject:
     batch, index = queue.batches[number], queue.indices[number]
-    at = queue.arrivals[number]
+    at = int(queue.arrivals[number])
     detail = f"received_at {at} is more than an hour ahead of the log, and the five records after it do not agree"
     return refusal(batch, index, "received_at.ahead", "received_at", detail).reject

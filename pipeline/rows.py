@@ -22,11 +22,13 @@ SAYS_NOTHING: Final = -1
 class Rows(NamedTuple):
     """Of some records, in arrays of one length but for the last two.
 
-    device: number. flags: of `pipeline.ordering`. outcome: code, as above. count: attempts. retries: or `SAYS_NOTHING`.
-    arrival, occurred, sent: ms since the epoch, or `pipeline.clocks.ABSENT`. latency: ms, NaN where there is none.
-    clause_row, clause: pairs, a row and the number of a clause that it violates, in order of rows.
+    series: number (`pipeline.series`). device: number. flags: of `pipeline.ordering`. outcome: code, as above. count:
+    attempts. retries: or `SAYS_NOTHING`. arrival, occurred, sent: ms since the epoch, or `pipeline.clocks.ABSENT`.
+    latency: ms, NaN where there is none. clause_row, clause: pairs, a row and the number of a clause that it violates,
+    in order of rows.
     """
 
+    series: Ints
     device: Ints
     flags: Ints
     cached: NDArray[np.bool_]
@@ -44,23 +46,26 @@ class Rows(NamedTuple):
     def of(
         cls,
         seen: Columns,
+        series: Ints,
         device: Ints,
         flags: NDArray[np.uint8],
-        arrival: Sequence[int],
+        arrival: Ints,
         violated: Iterable[tuple[int, int]],
     ) -> Self:
         """Rows of records; violated: pairs of row and clause number, in order of rows."""
         pairs = np.array(list(violated), dtype=np.int64).reshape(-1, 2)
+        size = len(device)
         return cls(
+            series=series,
             device=device,
             flags=flags.astype(np.int64),
             cached=np.array(seen.cached, dtype=np.bool_),
-            outcome=np.array([_OUTCOME[outcome] for outcome in seen.outcome], dtype=np.int64),
-            attempts=np.array(seen.attempts, dtype=np.int64),
-            retries=_integers(seen.retries, SAYS_NOTHING),
-            arrival=np.array(arrival, dtype=np.int64),
-            occurred=_integers(seen.occurred_at, ABSENT),
-            sent=_integers(seen.sent_at, ABSENT),
+            outcome=np.fromiter(map(_OUTCOME.__getitem__, seen.outcome), dtype=np.int64, count=size),
+            attempts=np.fromiter(seen.attempts, dtype=np.int64, count=size),
+            retries=integers(seen.retries, SAYS_NOTHING),
+            arrival=arrival,
+            occurred=integers(seen.occurred_at, ABSENT),
+            sent=integers(seen.sent_at, ABSENT),
             latency=np.array(seen.latency_ms, dtype=np.float64),
             clause_row=pairs[:, 0],
             clause=pairs[:, 1],
@@ -93,5 +98,9 @@ class Rows(NamedTuple):
         return type(self)._make([*plain, self.clause_row[a:b] - first, self.clause[a:b]])
 
 
-def _integers(values: Sequence[int | None], absent: int) -> Ints:
-    return np.array([absent if value is None else value for value in values], dtype=np.int64)
+def integers(values: Sequence[int | None], absent: int) -> Ints:
+    """The values, and `absent` for those that are None."""
+    try:
+        return np.fromiter(values, dtype=np.int64, count=len(values))
+    except TypeError:
+        return np.fromiter([absent if value is None else value for value in values], dtype=np.int64, count=len(values))

@@ -14,11 +14,11 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from pipeline.clocks import NONE, DeviceClocks
-from pipeline.columns import Columns
 from pipeline.messages import CohortWindow, Windows
 from pipeline.observation import UNKNOWN, Cohort
 from pipeline.ordering import DUPLICATE
 from pipeline.rows import Rows
+from pipeline.series import Name
 from pipeline.sums import Unfilled, cohort_windows, operation_windows
 from pipeline.units import Ints
 
@@ -28,9 +28,8 @@ OVERFLOW: Final = "__overflow__"
 _MOST_MISSING: Final = 1 << 32
 """A leap of a counter counts for so many numbers at most, so that sums stay within 64 bits."""
 
-_Series: TypeAlias = tuple[str, str, str, str, str]
 _Name: TypeAlias = tuple[str, str, str, str]
-"""Those of a cohort with an operation, and without."""
+"""Of a cohort."""
 
 
 class Minute:
@@ -52,34 +51,15 @@ class Minute:
         self._begin()
 
     def _begin(self) -> None:
-        self._numbers: dict[_Series, int] = {}
         self._rows: list[Rows] = []
-        self._series: list[Ints] = []
-        """Of each row."""
         self._unfilled: list[tuple[_Name, int, int]] = []
         self._rejects: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.size = 0
 
-    def add(self, seen: Columns, rows: Rows, first: int, end: int) -> None:
-        """Count the records from `first` up to `end`, exclusive."""
-        part = slice(first, end)
-        keys = list(
-            zip(
-                seen.operator[part],
-                seen.device_class[part],
-                seen.firmware[part],
-                seen.environment[part],
-                seen.operation[part],
-                strict=True,
-            )
-        )
-        numbers = self._numbers
-        series = list(map(numbers.get, keys))
-        if None in series:
-            series = [numbers.setdefault(key, len(numbers)) for key in keys]
-        self._series.append(np.array(series, dtype=np.int64))
-        self._rows.append(rows.part(first, end))
-        self.size += end - first
+    def add(self, rows: Rows) -> None:
+        """Count records."""
+        self._rows.append(rows)
+        self.size += len(rows.device)
 
     def add_missing(self, cohort: Cohort, device: int, numbers: int) -> None:
         """Count sequence numbers of a device that never came."""
@@ -89,17 +69,25 @@ class Minute:
         self._rejects[operator][reason] += 1
 
     def close(
-        self, source: str, at: int, clocks: DeviceClocks, parts: Counter[str], *, full: bool = False
+        self,
+        source: str,
+        at: int,
+        names: Sequence[Name],
+        clocks: DeviceClocks,
+        parts: Counter[str],
+        *,
+        full: bool = False,
     ) -> list[Windows]:
         """Sum the minute that began `at`, and begin anew: messages in order of operator and cohort.
 
         Args:
+            names: of the rows' series, by number.
             clocks: learns from the minute's records.
             parts: by operator, how many messages of this minute there have been; counts on.
             full: the minute is not over. What was rejected is told when it is: rejects have no place among its records
                 that would not depend on where a batch ended.
         """
-        windows = self._summed(at, clocks)
+        windows = self._summed(at, names, clocks)
         kept = self._rejects if full else {}
         told = {} if full else self._rejects
         out = []
@@ -114,12 +102,13 @@ class Minute:
         self._rejects.update(kept)
         return out
 
-    def _summed(self, at: int, clocks: DeviceClocks) -> dict[str, list[CohortWindow]]:
+    def _summed(self, at: int, of_series: Sequence[Name], clocks: DeviceClocks) -> dict[str, list[CohortWindow]]:
         """By operator, its cohorts in order."""
         if not self._rows and not self._unfilled:
             return {}
         rows, delay = _believed(Rows.joined(self._rows), at, clocks)
-        keys, series = list(self._numbers), np.concatenate([np.empty(0, dtype=np.int64), *self._series])
+        there, series = _apart(rows.series, len(of_series))
+        keys = [of_series[number] for number in there]
         unfilled = self._unfilled
         names = {key[:4] for key in keys} | {name for name, _, _ in unfilled}
         if len(names) > self._most_cohorts or len({key[4] for key in keys}) > self._most_operations:
@@ -130,23 +119,32 @@ class Minute:
             names = {key[:4] for key in keys} | {name for name, _, _ in unfilled}
         ordered = sorted(names)
         number = {name: i for i, name in enumerate(ordered)}
-        of_series = [(number[key[:4]], key[4]) for key in keys]
+        cells = [(number[key[:4]], key[4]) for key in keys]
         windows = cohort_windows(
             [Cohort(*name) for name in ordered],
             rows,
-            np.array([cohort for cohort, _ in of_series], dtype=np.int64)[series],
+            np.array([cohort for cohort, _ in cells], dtype=np.int64)[series],
             delay,
             Unfilled(
                 np.array([number[name] for name, _, _ in unfilled], dtype=np.int64),
                 np.array([device for _, device, _ in unfilled], dtype=np.int64),
                 np.array([numbers for _, _, numbers in unfilled], dtype=np.int64),
             ),
-            operation_windows(rows, series, of_series, len(ordered)),
+            operation_windows(rows, series, cells, len(ordered)),
         )
         out: dict[str, list[CohortWindow]] = {}
         for name, window in zip(ordered, windows, strict=True):
             out.setdefault(name[0], []).append(window)
         return out
+
+
+def _apart(series: Ints, size: int) -> tuple[list[int], Ints]:
+    """The numbers that occur, ascending, and the place among these of each; all are below `size`."""
+    place = np.zeros(size, dtype=np.int64)
+    place[series] = 1
+    there = np.flatnonzero(place)
+    place[there] = np.arange(len(there))
+    return there.tolist(), place[series]
 
 
 def _believed(rows: Rows, at: int, clocks: DeviceClocks) -> tuple[Rows, Ints]:
@@ -177,7 +175,7 @@ class _Pool:
         keys, series: the series that are left, and that of each row. pooled: rows concerned.
     """
 
-    def __init__(self, keys: Sequence[_Series], series: Ints, cohorts: int, operations: int) -> None:
+    def __init__(self, keys: Sequence[Name], series: Ints, cohorts: int, operations: int) -> None:
         records = np.bincount(series, minlength=len(keys)).tolist()
         by_cohort: Counter[_Name] = Counter()
         by_operation: Counter[str] = Counter()
@@ -188,7 +186,7 @@ class _Pool:
         self._operators = {name[0] for name in self._cohorts}
         self._groups = {(name[0], name[1], name[3]) for name in self._cohorts}
         kept = _most(by_operation, operations)
-        numbers: dict[_Series, int] = {}
+        numbers: dict[Name, int] = {}
         renamed = []
         self.pooled = 0
         for key, times in zip(keys, records, strict=True):

@@ -6,13 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.columns import Columns
+from pipeline.eventids import REMEMBER_MS
 from pipeline.gaps import GAP_AFTER_MS, Missing, Owner
+from pipeline.hashing import Keys, hashed
 from pipeline.observation import Cohort, Observation
-from pipeline.ordering import DUPLICATE, EXPECTED, INVERTED, REMEMBER_MS, RESET, SEQUENCED, Ordering
+from pipeline.ordering import DUPLICATE, EXPECTED, INVERTED, RESET, SEQUENCED, Ordering
 
 HOUR = 3_600_000
 IN_ORDER = SEQUENCED | EXPECTED
 COHORT = Cohort("altura", "tv-2021")
+
+
+def flags(ordering: Ordering, records: Sequence[Observation], clock: Sequence[int]) -> list[int]:
+    seen = Columns.of(records)
+    found, _ = ordering.judge(seen, Keys.of(seen, hashed(seen.operator)), np.array(clock))
+    return [int(flag) for flag in found]
 
 
 class Log:
@@ -48,7 +56,7 @@ class Log:
             device_id=device,
             cached=cached,
         )
-        return int(self.ordering.judge(Columns.of([record]), np.array([self.now]))[0])
+        return int(flags(self.ordering, [record], [self.now])[0])
 
     def count(self, *numbers: int) -> list[int]:
         """Flags of these numbers of one scope."""
@@ -201,22 +209,13 @@ def test_operators_count_apart() -> None:
 
 
 def test_the_scopes_seen_least_lately_are_forgotten_past_the_cap() -> None:
-    log = Log(Ordering(scopes=10))
+    log = Log(Ordering(names=10))
     log.see(9, scope="kept")
     for number in range(100):
         log.see(9, scope=f"other {number}")
         log.see(9, scope="kept")
     assert log.see(5, scope="kept") & INVERTED
     assert not log.see(5, scope="other 0") & INVERTED
-
-
-def test_the_operators_seen_least_lately_are_forgotten_past_the_cap() -> None:
-    log = Log(Ordering(operators=10))
-    log.see(9, scope="s")
-    for number in range(100):
-        log.see(operator=f"other {number}")
-        log.see(9, scope="s")
-    assert log.see(5, scope="s") & INVERTED
 
 
 def test_past_the_cap_the_oldest_leap_is_forgotten_and_counted() -> None:
@@ -284,11 +283,10 @@ def records(draw: st.DrawFn) -> list[tuple[Observation, int]]:
 
 def judged(batches: Sequence[Sequence[tuple[Observation, int]]]) -> tuple[list[int], list[Missing]]:
     ordering = Ordering()
-    flags: list[int] = []
+    found: list[int] = []
     for batch in batches:
-        clock = np.array([now for _, now in batch])
-        flags += ordering.judge(Columns.of([record for record, _ in batch]), clock).tolist()
-    return flags, ordering.missing()
+        found += flags(ordering, [record for record, _ in batch], [now for _, now in batch])
+    return found, ordering.missing()
 
 
 @given(records(), st.data())

@@ -30,7 +30,7 @@ COMMANDS: Final = {
 INTERRUPTED: Final = 130
 """As a shell reports a program that Ctrl-C ended."""
 
-_ALLOCATIONS: Final = 100_000
+ALLOCATIONS: Final = 100_000
 """Of containers, before the garbage collector looks for cycles; 700 is Python's own."""
 
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What was imported stays; and what comes and goes with every batch is lists of records, which the collector of
     # cycles would look through again and again and never find one in. It still runs, less often.
     gc.freeze()
-    gc.set_threshold(_ALLOCATIONS)
+    gc.set_threshold(ALLOCATIONS)
     try:
         return int(command.run(arguments))
     except KeyboardInterrupt:

@@ -14,13 +14,17 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
-from aiokafka.consumer.fetcher import Fetcher, FetchResult  # type: ignore[import-untyped]
+from aiokafka.consumer import fetcher  # type: ignore[import-untyped]
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords  # type: ignore[import-untyped]
 from aiokafka.consumer.group_coordinator import GroupCoordinator  # type: ignore[import-untyped]
+from aiokafka.record.default_records import DefaultRecordBatchBuilder  # type: ignore[import-untyped]
+from aiokafka.record.memory_records import MemoryRecords  # type: ignore[import-untyped]
 from faust.app.base import App
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.types import TP
 
 from pipeline.stream.transport import BatchConsumer, BatchThread
 
@@ -64,6 +68,11 @@ ASSUMPTIONS: list[tuple[Callable[..., Any], str, str]] = [
         FetchResult.getall,
         "3e717e30de50",
         "gives records without a hole and moves the position past them, or gives none when it was sought elsewhere",
+    ),
+    (
+        PartitionRecords._unpack_records,
+        "b803e6d46480",
+        "gives what _consumer_record makes of each parsed record, and looks at nothing of it but its offset, before",
     ),
     (
         FetchResult.check_assignment,
@@ -153,3 +162,18 @@ def test_what_is_overridden_exists_and_takes_the_same_arguments(ours: type, thei
 
     assert name in vars(ours)
     assert arguments(ours) == arguments(theirs)
+
+
+def test_the_client_hands_out_records_as_its_parser_makes_them() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 1 << 16)
+    builder.append(0, 1_767_571_200_000, b"key", b"value", [("name", b"text")])
+    builder.append(1, 1_767_571_200_001, None, None, [])
+    records = fetcher.PartitionRecords(
+        TP("topic", 3), MemoryRecords(bytes(builder.build())), [], 0, None, None, True, fetcher.READ_UNCOMMITTED
+    )
+    found = [(it.offset, it.timestamp, it.key, it.value, list(it.headers)) for it in records]
+    assert found == [
+        (0, 1_767_571_200_000, b"key", b"value", [("name", b"text")]),
+        (1, 1_767_571_200_001, None, None, []),
+    ]
+    assert records.next_fetch_offset == 2

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, overload
 
 import msgspec
 from faust.types import TP
@@ -25,7 +25,7 @@ from pipeline.ingest import Totals
 from pipeline.messages import Reject, Tick, Windows
 from pipeline.records import RecordBatch
 from pipeline.stream.agents.holding import Holding
-from pipeline.stream.broker import Broker, Record
+from pipeline.stream.broker import Broker, Header, Record
 from pipeline.stream.meters import IngestMeter
 from pipeline.stream.names import Names, partition_of, source_of
 from pipeline.stream.stamps import Stamp
@@ -63,6 +63,25 @@ class Mark(msgspec.Struct, frozen=True):
     at: int = -1
     idle: bool = False
     cut: int | None = None
+
+
+class _Headers(Sequence[Sequence[Header]]):
+    """Headers of records, looked at by the few formats that have something there."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, at: int) -> Sequence[Header]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Sequence[Header]]: ...
+
+    def __getitem__(self, at: int | slice) -> Sequence[Header] | Sequence[Sequence[Header]]:
+        return _Headers(self._records[at]) if isinstance(at, slice) else self._records[at].headers
 
 
 class IngestHolding(Holding):
@@ -162,12 +181,14 @@ class IngestHolding(Holding):
         self._boundary = end if boundary is None else boundary
 
     def _batch(self, records: Sequence[Record]) -> RecordBatch:
+        first, last = records[0].offset, records[-1].offset
+        without_hole = last - first == len(records) - 1
         return RecordBatch(
             origin=self._source,
-            positions=[record.offset for record in records],
+            positions=range(first, last + 1) if without_hole else [record.offset for record in records],
             values=[record.value or b"" for record in records],
             timestamps=[record.timestamp for record in records],
-            headers=[record.headers for record in records],
+            headers=_Headers(records),
         )
 
     async def _emit(self, messages: Sequence[Windows | Tick | Reject]) -> None:
