@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,4 +101,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"seamwatch worker: {line}", file=sys.stderr, flush=True)
+    # A full disk under the log is no reason to stop watching.
+    with suppress(OSError):
+        print(f"seamwatch worker: {line}", file=sys.stderr, flush=True)

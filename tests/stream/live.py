@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline.codec import Message, decode, encode
@@ -81,18 +81,24 @@ class Live:
     session_s: float = 6.0
     """What Kafka allows at least."""
     input: str = field(default_factory=lambda: f"in-{uuid.uuid4().hex[:8]}")
+    name: str = ""
+    """Tells deployments apart that read one input."""
     said: list[str] = field(default_factory=list)
 
     @property
+    def group(self) -> str:
+        return f"{self.input}{self.name}"
+
+    @property
     def names(self) -> Names:
-        return Names(f"{self.input}.")
+        return Names(f"{self.group}.")
 
     def settings(self, **changes: object) -> Settings:
         settings = Settings(
             brokers=tuple(parse_address(address) for address in self.bootstrap.split(",")),
             inputs={self.input: "canonical"},
             prefix=self.names.prefix,
-            group=self.input,
+            group=self.group,
             web=None,
             idle_after_s=2.0,
             checkpoint_s=1.0,
@@ -104,10 +110,10 @@ class Live:
     def topics(self) -> Topics:
         return Topics({"bootstrap.servers": self.bootstrap})
 
-    def create(self, partitions: int = 4) -> None:
+    def create(self, partitions: int = 4, replicas: int = 1) -> None:
         """Make the topics, input included."""
-        topics = [Topic(self.input, None), *wanted(self.names, replicas=1)]
-        self.topics.create(topics, partitions=partitions, replicas=1)
+        topics = [Topic(self.input, None), *wanted(self.names, replicas=replicas)]
+        self.topics.create(topics, partitions=partitions, replicas=replicas)
 
     def touch(self) -> None:
         """On the embedded broker a topic is made by asking for it."""
@@ -122,16 +128,18 @@ class Live:
         assert producer.flush(60) == 0
 
     def read(self, topic: str) -> list[Message]:
-        """What a topic says, repeats dropped, by partition."""
-        seen = Seen()
+        """What a topic says, repeats dropped; one partition after the other."""
         found = []
-        for value, headers in self._records(topic):
-            origin = stamp_of(headers)
-            if origin is None or seen.is_new(*origin):
-                found.append(decode(value))
+        for records in self._records(topic):
+            # By partition, as a stage knows it: what is sent to all of them has the same stamp in each.
+            seen = Seen()
+            for value, headers in records:
+                origin = stamp_of(headers)
+                if origin is None or seen.is_new(*origin):
+                    found.append(decode(value))
         return found
 
-    def _records(self, topic: str) -> list[tuple[bytes, list[Header]]]:
+    def _records(self, topic: str) -> list[list[tuple[bytes, list[Header]]]]:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
         found: list[list[tuple[bytes, list[Header]]]] = []
         try:
@@ -149,7 +157,7 @@ class Live:
                         first = cast(int, message.offset()) + 1
         finally:
             consumer.close()
-        return [record for records in found for record in records]
+        return found
 
     def incidents(self) -> list[Incident]:
         found = self.read(self.names.incidents)
@@ -158,7 +166,7 @@ class Live:
 
     def committed(self, topic: str) -> list[int]:
         """Offsets that the group has committed, of partitions where it has."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.input, "log_level": 0})
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
         try:
             partitions = range(self.topics.partitions([topic])[topic])
             found = consumer.committed([TopicPartition(topic, partition) for partition in partitions], timeout=30)
@@ -166,10 +174,22 @@ class Live:
         finally:
             consumer.close()
 
+    def ends(self, topic: str) -> list[int]:
+        """Where each partition of a topic ends."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
+        try:
+            partitions = range(self.topics.partitions([topic])[topic])
+            return [consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=30)[1] for n in partitions]
+        finally:
+            consumer.close()
+
     def members(self) -> dict[str, int]:
-        """How many partitions each worker of the group has."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        group = admin.describe_consumer_groups([self.input])[self.input].result(timeout=30)
+        """How many partitions each worker of the group has; none while the group has no coordinator."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        try:
+            group = admin.describe_consumer_groups([self.group])[self.group].result(timeout=30)
+        except KafkaException:
+            return {}
         return {member.member_id: len(member.assignment.topic_partitions) for member in group.members}
 
     def service(self, **changes: object) -> Service:
