@@ -112,7 +112,9 @@ class Live:
 
     def create(self, partitions: int = 4, replicas: int = 1) -> None:
         """Make the topics, input included."""
-        topics = [Topic(self.input, None), *wanted(self.names, replicas=replicas)]
+        # The records of a simulated fleet are old: a broker would find their retention over and delete them.
+        written = Topic(self.input, None, {"retention.ms": "-1"})
+        topics = [written, *wanted(self.names, replicas=replicas)]
         self.topics.create(topics, partitions=partitions, replicas=replicas)
 
     def touch(self) -> None:
