@@ -18,6 +18,7 @@ from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
 from pipeline.stream.assignment import Assignment, Factory
+from pipeline.stream.clients import credentials
 from pipeline.stream.kafka import FaustBroker
 from pipeline.stream.settings import Settings
 from pipeline.stream.topics import LARGEST_MESSAGE
@@ -60,6 +61,7 @@ def create_app(settings: Settings, works: Sequence[Work], client: Mapping[str, A
     app = WorkerApp(
         settings.group,
         broker=[URL.build(scheme="aiokafka", host=at.host, port=at.port) for at in settings.brokers],
+        broker_credentials=credentials(settings.security),
         version=1,
         store="memory://",
         web_enabled=False,

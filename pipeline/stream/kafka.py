@@ -79,6 +79,8 @@ class FaustBroker:
         consumer = Consumer(
             {
                 **self._client,
+                # Of a member that is away it would write to stderr; what matters comes as an error.
+                "log_level": 0,
                 "group.id": "unused",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",

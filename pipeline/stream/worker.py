@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from pipeline.stream.app import WorkerApp, create_app
+from pipeline.stream.clients import confluent
 from pipeline.stream.health import Health
 from pipeline.stream.names import source_of
+from pipeline.stream.rights import Right, how_to_give, needed
 from pipeline.stream.settings import Settings
 from pipeline.stream.topics import ClusterError, Topics
 from pipeline.stream.transport import TransportError
@@ -54,10 +56,19 @@ class Worker:
 
     async def run(self) -> int:
         """Work until asked to end; the exit status: 0 in order, 1 after a failure, which has been said."""
-        client = {"bootstrap.servers": self._settings.bootstrap}
-        partitions = await self._first_answer(Topics(client, ANSWER_S))
-        if partitions is None:
+        client = confluent(self._settings.bootstrap, self._settings.security)
+        if self._settings.security.exposes_secrets:
+            self._say(f"{self._settings.security.mechanism} without TLS: whoever listens on the way learns the secret")
+        try:
+            found = await self._first_answer(client)
+        except ClusterError as error:
+            return self._fail(f"{self._settings.bootstrap}: {error}")
+        if found is None:
             return 0
+        partitions, missing_rights = found
+        if missing_rights:
+            said = ", ".join(map(str, missing_rights))
+            return self._fail(f"not allowed: {said}; give each, such as: {how_to_give(missing_rights)}")
         missing = [topic for topic in topics_needed(self._settings) if topic not in partitions]
         if missing:
             return self._fail(f"no such topic: {', '.join(missing)}; create them: seamwatch topics --create")
@@ -65,13 +76,24 @@ class Worker:
         app = create_app(self._settings, works, client)
         return await self._run(app)
 
-    async def _first_answer(self, topics: Topics) -> dict[str, int] | None:
-        """Partitions of the topics that are needed, as soon as a broker answers; None when asked to end before."""
+    async def _first_answer(self, client: Mapping[str, Any]) -> tuple[dict[str, int], list[Right]] | None:
+        """Partitions of the topics that are needed, and rights that are missing, as soon as a broker answers.
+
+        None when asked to end before. Raises ClusterError for what does not pass by waiting.
+        """
+
+        def ask() -> tuple[dict[str, int], list[Right]]:
+            topics = Topics(client, ANSWER_S)
+            missing = topics.lacking(needed(self._settings))
+            return {} if missing else topics.partitions(topics_needed(self._settings)), missing
+
         pause = _FIRST_PAUSE_S
         while not self._asked_to_end.is_set():
             try:
-                found = await asyncio.to_thread(topics.partitions, topics_needed(self._settings))
+                found = await asyncio.to_thread(ask)
             except ClusterError as error:
+                if error.lasting:
+                    raise
                 self._say(f"no answer from {self._settings.bootstrap}: {error}; trying again in {pause:g} s")
                 await _wait(self._asked_to_end, pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
