@@ -67,6 +67,10 @@ class Service:
         """End in order on SIGTERM and SIGINT."""
         self._worker.end_on_signals()
 
+    def guard(self) -> None:
+        """For a process that is nothing but this service: end it even if its event loop hangs."""
+        self._worker.guard()
+
     async def run(self) -> int:
         """Serve and work until asked to end; the exit status. Raises PageError when the page has no place."""
         async with AsyncExitStack() as stack:

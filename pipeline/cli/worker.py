@@ -133,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
     async def work() -> int:
         service = Service(settings, intent, _say)
         service.end_on_signals()
+        service.guard()
         return await service.run()
 
     try:

@@ -149,6 +149,9 @@ class StageHolding(Holding):
         await self._checkpoint()
         await self._outbox.delivered()
 
+    async def _let_go(self) -> None:
+        self._meter.gone()
+
 
 def _changed(name: str, before: Sequence[str], now: Sequence[str]) -> str:
     gone, come = sorted(set(before) - set(now)), sorted(set(now) - set(before))
