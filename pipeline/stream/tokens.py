@@ -91,7 +91,8 @@ class Tokens:
             with urllib.request.urlopen(request, timeout=_ANSWER_S, context=_trust(source)) as answer:
                 said = json.loads(answer.read(_LARGEST))
         except urllib.error.HTTPError as error:
-            msg = f"no token: {source.url} answers {error.code} {error.reason}{_reason(error)}"
+            with error:
+                msg = f"no token: {source.url} answers {error.code} {error.reason}{_reason(error)}"
             raise TokenError(msg) from None
         except (OSError, ValueError) as error:
             why = getattr(error, "reason", None) or error

@@ -23,6 +23,7 @@ class _Watched:
     taken: int
     since: float
     """When it last moved, or had nothing to do."""
+    idle: bool
 
 
 class Watchdog:
@@ -42,8 +43,9 @@ class Watchdog:
         self._watched = {name: seen for name, seen in self._watched.items() if name in standings}
         for name, standing in standings.items():
             seen = self._watched.get(name)
-            if seen is None or standing.taken != seen.taken or standing.waiting == 0:
-                self._watched[name] = _Watched(standing.taken, now)
+            idle = standing.waiting == 0
+            if seen is None or standing.taken != seen.taken or idle or seen.idle:
+                self._watched[name] = _Watched(standing.taken, now, idle)
         stalled = {name: seen for name, seen in self._watched.items() if now - seen.since >= self._stall_s}
         if not stalled:
             return None
