@@ -23,12 +23,14 @@ class Said:
     """The last minute that every baseline has closed."""
 
 
-def said(live: Live) -> Said:
+def said(live: Live, end: int) -> Said:
+    """Of the minutes up to `end`, ms; later ones may be open still."""
     names = live.names
-    windows = [message for message in live.read(names.windows) if isinstance(message, Windows)]
     answers = live.read(names.evidence)
-    evidence = [message for message in answers if isinstance(message, Evidence | Anchors)]
-    incidents = sorted(live.incidents(), key=lambda incident: (incident.incident_id, incident.at))
+    windows = [it for it in live.read(names.windows) if isinstance(it, Windows) and it.minute <= end]
+    evidence = [it for it in answers if isinstance(it, Evidence | Anchors) and it.minute <= end]
+    incidents = [it for it in live.incidents() if it.at <= end]
+    incidents.sort(key=lambda incident: (incident.incident_id, incident.at))
     closed = _closed(answers, live.topics.partitions([names.windows])[names.windows])
     return Said(_once(windows), _once(evidence), tuple(encode(incident) for incident in incidents), closed)
 
