@@ -110,10 +110,10 @@ class Live:
     def topics(self) -> Topics:
         return Topics({"bootstrap.servers": self.bootstrap})
 
-    def create(self, partitions: int = 4, replicas: int = 1) -> None:
-        """Make the topics, input included."""
+    def create(self, partitions: int = 4, replicas: int = 1, input_partitions: int | None = None) -> None:
+        """Make the topics, input included, which has as many partitions as the others unless said otherwise."""
         # The records of a simulated fleet are old: a broker would find their retention over and delete them.
-        written = Topic(self.input, None, {"retention.ms": "-1"})
+        written = Topic(self.input, input_partitions, {"retention.ms": "-1"})
         topics = [written, *wanted(self.names, replicas=replicas)]
         self.topics.create(topics, partitions=partitions, replicas=replicas)
 

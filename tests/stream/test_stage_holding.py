@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -179,6 +180,28 @@ async def test_the_pieces_of_a_checkpoint_are_buried_once_the_next_is_committed(
     left = {key for key, value in newest.items() if value is not None}
     assert left
     assert all(key is not None and key.startswith(b"windows/0 2 ") for key in left)
+
+
+@pytest.mark.parametrize("fuse", range(14))
+async def test_what_a_crash_in_a_checkpoint_left_is_buried_by_whoever_comes_next(fuse: int) -> None:
+    partition = Partition([2, 4, 6, 8])
+    await partition.assign()
+    await partition.take(1)
+    await partition.tend(0.0)
+    await partition.assign(fuse=fuse)
+    with contextlib.suppress(CrashError):
+        await partition.take(1)
+        await partition.tend(0.0)
+        await partition.take(1)
+        await partition.tend(2 * CHECKPOINT_S)
+    await partition.assign()
+    await partition.take(3)
+    await partition.tend(2 * CHECKPOINT_S)
+    await partition.holding.close()  # type: ignore[union-attr]  # assigned above
+    newest = {record.key: record.value for record in partition.kafka.logs[STATE]}
+    left = {key for key, value in newest.items() if value is not None}
+    assert left
+    assert all(key is not None and key.startswith(b"windows/0 4 ") for key in left)
 
 
 async def test_a_worker_that_stood_still_cannot_put_its_old_checkpoint_in_force() -> None:

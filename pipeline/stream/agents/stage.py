@@ -141,9 +141,11 @@ class StageHolding(Holding):
 
     async def _checkpoint(self) -> None:
         if self.position != self._written:
-            snapshot = Snapshot(VERSION, self.position, self._sources, self._seen.snapshot(), self._stage.snapshot())
-            self._meter.kept(await self._checkpoints.write(snapshot, self.tp))
+            self._meter.kept(await self._checkpoints.write(self.position, self._snapshot, self.tp))
             self._written = self.position
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(VERSION, self.position, self._sources, self._seen.snapshot(), self._stage.snapshot())
 
     async def _close(self) -> None:
         await self._checkpoint()
