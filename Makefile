@@ -19,7 +19,7 @@ UV := UV_HTTP_TIMEOUT=180 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VEN
 RUNTIME := $(VENV)/.runtime-is-current
 EVERYTHING := $(VENV)/.everything-is-current
 
-.PHONY: help setup demo test torture lint kafka clean
+.PHONY: help setup demo test torture soak lint kafka clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: $(EVERYTHING) ## run all tests: make test ARGS='-k kafka'
 
 torture: $(EVERYTHING) ## kill, freeze and starve workers and brokers, and compare with a calm run: make torture ARGS='--seed 7'
 	@$(BIN)/python -m tests.torture $(ARGS)
+
+soak: $(EVERYTHING) ## a worker under a steady stream, and its figures: make soak ARGS='--minutes 20 --rate 10000'
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff format --check

@@ -56,7 +56,7 @@ class Settings:
         directory: the configuration directory, which also holds the intent file.
         idle_after_s: an input partition that is read to its end and silent for so long holds nobody up.
         checkpoint_s: how often the state of baseline and pattern is written; also how much is done again after a crash.
-        lookback: records of an input partition that are read back at most, to know its duplicates and order again.
+        lookback: input records that are read back at a start at most, to know duplicates and order again.
         session_s: a worker that is not heard of for so long has its partitions given to others.
         stall_s: waiting records and no progress for so long ends the worker.
         security: of the connection to Kafka.

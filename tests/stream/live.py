@@ -43,6 +43,16 @@ class Line:
     value: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record of one of Seamwatch's topics."""
+
+    offset: int
+    at: int
+    value: bytes
+    headers: list[Header]
+
+
 def fleet(minutes: int, *, silent: range = range(0), seed: int = 1) -> list[Line]:
     """A simulated fleet; the operator `altura` says nothing in the minutes `silent`, which makes an incident."""
     world = draw_world(replace(SMALL, events_per_minute=60.0), (), seed=seed, start_ms=START_MS, minutes=minutes)
@@ -131,19 +141,24 @@ class Live:
 
     def read(self, topic: str) -> list[Message]:
         """What a topic says, repeats dropped; one partition after the other."""
+        return [message for message, _ in self.timed(topic)]
+
+    def timed(self, topic: str) -> list[tuple[Message, int]]:
+        """As `read`, each with the time of its record, ms: when its producer sent it."""
         found = []
-        for records in self._records(topic):
+        for records in self.records(topic):
             # By partition, as a stage knows it: what is sent to all of them has the same stamp in each.
             seen = Seen()
-            for value, headers in records:
-                origin = stamp_of(headers)
+            for record in records:
+                origin = stamp_of(record.headers)
                 if origin is None or seen.is_new(*origin):
-                    found.append(decode(value))
+                    found.append((decode(record.value), record.at))
         return found
 
-    def _records(self, topic: str) -> list[list[tuple[bytes, list[Header]]]]:
+    def records(self, topic: str) -> list[list[Found]]:
+        """All there is, by partition."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
-        found: list[list[tuple[bytes, list[Header]]]] = []
+        found: list[list[Found]] = []
         try:
             for partition in range(self.topics.partitions([topic]).get(topic, 0)):
                 at = TopicPartition(topic, partition)
@@ -155,8 +170,9 @@ class Live:
                         value, headers = message.value(), message.headers()
                         assert message.error() is None
                         assert value is not None
-                        found[-1].append((value, cast("list[Header]", headers or [])))
-                        first = cast(int, message.offset()) + 1
+                        offset, sent_at = cast(int, message.offset()), message.timestamp()[1]
+                        found[-1].append(Found(offset, sent_at, value, cast("list[Header]", headers or [])))
+                        first = offset + 1
         finally:
             consumer.close()
         return found
