@@ -13,8 +13,10 @@ import statistics
 import sys
 import tempfile
 import time
+import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +34,8 @@ BOUND_S: Final = 2.0
 SILENT: Final = range(200, 230)
 """Minutes in which an operator says nothing."""
 HISTORY: Final = 198
+PARTITIONS: Final = 4
+PATIENCE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,28 @@ def measure(live: Live, minutes: int) -> Latency:
     live.write(line for minute in range(HISTORY) for line in by_minute[minute])
     # The last of them is closed by the first that is written alone.
     until(lambda: _last(live) >= HISTORY - 2, within=300, what="evidence of the history")
-    closed_at: dict[int, float] = {}
+    written: dict[int, float] = {}
     for minute in range(HISTORY, HISTORY + minutes):
-        live.write(by_minute[minute])
-        closed_at[minute - 1] = time.time()
-        until(lambda minute=minute: _last(live) >= minute - 1, within=60, what="evidence")  # type: ignore[misc]
-    return Latency(_of_evidence(live, closed_at), _of_incidents(live, HISTORY))
+        written[minute] = time.time()
+        live.write(by_minute[minute], PARTITIONS)
+        # Not every partition has a record in every minute; then there is no evidence of the one before yet.
+        with suppress(TimeoutError):
+            until(lambda minute=minute: _last(live) >= minute - 1, within=PATIENCE_S, what="evidence")  # type: ignore[misc]
+    partitions = {minute: {zlib.crc32(line.key) % PARTITIONS for line in by_minute[minute]} for minute in written}
+    return Latency(_of_evidence(live, _closed(written, partitions)), _of_incidents(live, HISTORY))
+
+
+def _closed(written: Mapping[int, float], partitions: Mapping[int, set[int]]) -> dict[int, float]:
+    """When each minute was closed: when every partition had a record of a later one."""
+    closed = {}
+    for minute in range(HISTORY - 1, max(written)):
+        firsts = [
+            min((later for later in written if later > minute and partition in partitions[later]), default=None)
+            for partition in range(PARTITIONS)
+        ]
+        if None not in firsts:
+            closed[minute] = max(written[first] for first in firsts if first is not None)
+    return closed
 
 
 def _last(live: Live) -> int:
@@ -70,7 +90,7 @@ def _of_evidence(live: Live, closed_at: dict[int, float]) -> list[float]:
         if isinstance(message, Evidence):
             minute = (message.minute - START_MS) // MINUTE_MS
             there[minute] = max(at / 1000, there.get(minute, 0.0))
-    return [there[minute] - at for minute, at in closed_at.items()]
+    return [there[minute] - at for minute, at in closed_at.items() if minute in there]
 
 
 def _of_incidents(live: Live, since: int) -> list[float]:
