@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,12 +50,16 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a topic should be. `partitions` None: as many as are wanted. `ours`: it is Seamwatch's to create."""
+    """What a topic should be. `partitions` None: as many as are wanted. `ours`: it is Seamwatch's to create.
+
+    replicas: at least so many; None: any number.
+    """
 
     name: str
     partitions: int | None
     config: Mapping[str, str] = field(default_factory=dict)
     ours: bool = True
+    replicas: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
     safe = {"min.insync.replicas": str(max(1, replicas - 1)), "max.message.bytes": str(LARGEST_MESSAGE)}
     # The windows and evidence of a week: a stage that was down for a long weekend finds what it missed.
     kept = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
-    return [
+    own = [
         Topic(names.windows, None, safe | kept),
         Topic(names.evidence, 1, safe | kept),
         Topic(names.incidents, None, safe | _COMPACTED),
@@ -83,6 +88,7 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
         Topic(names.baseline_state, None, safe | _COMPACTED),
         Topic(names.pattern_state, 1, safe | _COMPACTED),
     ]
+    return [dataclasses.replace(topic, replicas=replicas) for topic in own]
 
 
 class Topics:
@@ -110,11 +116,15 @@ class Topics:
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """Number of partitions by topic; those that do not exist are left out. Raises ClusterError."""
+        return {topic: len(replicas) for topic, replicas in self._replicas(topics).items()}
+
+    def _replicas(self, topics: Iterable[str]) -> dict[str, list[int]]:
+        """How many replicas each partition has, by topic; those that do not exist are left out. Raises ClusterError."""
         found = {}
         for topic in topics:
             answer = self._ask(partial(self._admin.list_topics, topic, timeout=self._answer_s)).topics[topic]
             if answer.error is None:
-                found[topic] = len(answer.partitions)
+                found[topic] = [len(partition.replicas) for partition in answer.partitions.values()]
             elif answer.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise _refused(topic, "Describe")
             elif answer.error.code() not in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
@@ -190,7 +200,8 @@ class Topics:
         """All that is not as it should be. Raises ClusterError."""
         topics = list(topics)
         found = []
-        have = self.partitions(topic.name for topic in topics)
+        replicas = self._replicas(topic.name for topic in topics)
+        have = {topic: len(counts) for topic, counts in replicas.items()}
         there = [topic for topic in topics if topic.name in have]
         for topic in topics:
             if topic.name not in have:
@@ -201,6 +212,11 @@ class Topics:
                 found.append(
                     Finding(topic.name, wrong, "delete it and create it anew: partitions cannot be taken away")
                 )
+        for topic in there:
+            fewest = min(replicas[topic.name], default=0)
+            if topic.replicas is not None and fewest < topic.replicas:
+                wrong = f"has {fewest} replicas, not {topic.replicas}: a broker that is lost takes data with it"
+                found.append(Finding(topic.name, wrong, "add some (kafka-reassign-partitions.sh), or say --replicas"))
         counts = {topic.name: have[topic.name] for topic in there}
         found += _pairs(counts, there)
         configs = self._configs(topic.name for topic in there)

@@ -211,3 +211,16 @@ def test_lag_is_exported_and_gauges_go_with_their_partitions(start: Start, kafka
     assert exported(pages[0], clock) <= exported(pages[0], lag)
     first.signal(signal.SIGTERM)
     assert first.ended(DRAIN_S) == 0
+
+
+def test_a_worker_without_work_is_ready_to_take_over(start: Start, kafka_live: Live) -> None:
+    pages = [free_port(), free_port()]
+    only = ("--stages", "pattern")
+    workers = [start(*arguments(kafka_live), *only, "--web", f"127.0.0.1:{page}") for page in pages]
+    until(lambda: len(kafka_live.members()) == 2, within=60, what="both to join")
+    for page in pages:
+        until(lambda page=page: answer(f"http://127.0.0.1:{page}/readyz")[0] == 200, within=60, what="readiness")  # type: ignore[misc]
+    assert sorted(kafka_live.members().values()) == [0, 1]
+    for worker in workers:
+        worker.signal(signal.SIGTERM)
+        assert worker.ended(DRAIN_S) == 0
