@@ -63,6 +63,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Sources that the stage waits for."""
     seen: dict[str, list[int]]
     state: dict[str, Any]
+    former: list[str] = []
+    """Sources that it waited for once; what they have sent may still be on its way."""
 
 
 VERSION: Final = 1
