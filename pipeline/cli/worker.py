@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoint", metavar="S", help="between two checkpoints of a stage's state (default 30)")
     parser.add_argument(
-        "--lookback", metavar="N", help="input records that are read back at a start, at most (default 1000000)"
+        "--lookback", metavar="N", help="input records that are read back at a start, at most (default 500000)"
     )
     parser.add_argument(
         "--session", metavar="S", help="a worker not heard of for so long loses its partitions (default 15)"

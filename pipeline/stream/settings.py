@@ -72,7 +72,7 @@ class Settings:
     directory: Path | None = None
     idle_after_s: float = 10.0
     checkpoint_s: float = 30.0
-    lookback: int = 1_000_000
+    lookback: int = 500_000
     session_s: float = 15.0
     stall_s: float = 120.0
     security: Security = field(default_factory=Security)

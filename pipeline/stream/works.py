@@ -56,7 +56,7 @@ REMEMBERED_IDS: Final = 2_000_000
 REMEMBERED_SCOPES: Final = 2_000_000
 REMEMBERED_DEVICES: Final = 2_000_000
 """Over all input partitions together, because one worker may have them all: some 200 bytes each. Half of the ids is
-always remembered: as many as are read back at a start."""
+always remembered, which is more than what is read back at a start unless told otherwise."""
 
 
 def limits_of(partitions: int) -> Limits:

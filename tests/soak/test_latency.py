@@ -18,7 +18,7 @@ def test_a_record_is_evidence_and_that_an_incident_in_two_seconds_each(kafka: st
     live.create()
     with Measured(live, tmp_path / "worker.log", "--idle-after", "60") as worker:
         worker.await_ready(within=120)
-        found = measure(live, minutes=20)
+        found = measure(live, minutes=30)
         assert worker.end() == 0
     assert len(found.evidence) > 10
     assert found.incident
