@@ -22,7 +22,7 @@ EVERYTHING := $(VENV)/.everything-is-current
 # What Seamwatch is measured against needs other versions of Kafka's client than Seamwatch does.
 YARDSTICKS := build/yardsticks
 
-.PHONY: help setup demo test lint bench bench-detect bench-real kafka clean
+.PHONY: help setup demo test torture soak lint bench bench-detect bench-real kafka clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ demo: $(RUNTIME) ## watch an incident form, fire and resolve: make demo ARGS=--e
 test: $(EVERYTHING) ## run all tests: make test ARGS='-k kafka'
 	tests/integration/install-services.sh
 	$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
+
+torture: $(EVERYTHING) ## kill, freeze and starve workers and brokers, and compare with a calm run: make torture ARGS='--seed 7'
+	@$(BIN)/python -m tests.torture $(ARGS)
+
+soak: $(EVERYTHING) ## a worker under a steady stream, and its figures: make soak ARGS='--minutes 20 --rate 10000'
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff format --check

@@ -48,6 +48,8 @@ class Service:
         self.board = Board()
         self.page: Address | None = None
         self._settings = settings
+        self._minute, self._cohorts = 0, 0
+        """The minute that is being judged, and how many cohorts have reported in it so far."""
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry)
         self._metrics.build_info.set(1, version("seamwatch"))
@@ -66,6 +68,10 @@ class Service:
     def end_on_signals(self) -> None:
         """End in order on SIGTERM and SIGINT."""
         self._worker.end_on_signals()
+
+    def guard(self) -> None:
+        """For a process that is nothing but this service: end it even if its event loop hangs."""
+        self._worker.guard()
 
     async def run(self) -> int:
         """Serve and work until asked to end; the exit status. Raises PageError when the page has no place."""
@@ -98,7 +104,11 @@ class Service:
     def _watch(self, message: Message) -> None:
         if isinstance(message, Evidence):
             self.board.evidence(message)
-            self._metrics.cohorts.set(len(message.cohorts))
+            if message.minute != self._minute:
+                # Every baseline stage has its say on a minute before the next one is judged.
+                self._metrics.cohorts.set(self._cohorts)
+                self._minute, self._cohorts = message.minute, 0
+            self._cohorts += len(message.cohorts)
             for operator, feed in message.feeds.items():
                 self._metrics.feed(operator, feed.state)
                 late = any(part.late_since is not None for part in (feed, *feed.parts.values()))

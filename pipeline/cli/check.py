@@ -10,14 +10,20 @@ from pipeline.intent import ConfigurationError, load
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help="the intent file and what goes with it")
+    parser.add_argument("directory", metavar="DIR", help="the intent file, worker.yaml, and what goes with them")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from pipeline.stream.settings import lint
+
+    directory = Path(arguments.directory)
     try:
-        load(Path(arguments.directory))
+        load(directory)
+        faults = []
     except ConfigurationError as error:
-        for fault in error.faults:
-            print(fault, file=sys.stderr)
-        return 2
-    return 0
+        faults = error.faults
+    if directory.is_dir():
+        faults = [*faults, *lint(directory)]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 2 if faults else 0

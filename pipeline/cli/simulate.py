@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from typing import Final
 import msgspec
 import zstandard
 
+from pipeline.cli.worker import configure_security, given_security
+from pipeline.intent import ConfigurationError
 from pipeline.simulate.durations import MINUTE_MS
 from pipeline.simulate.events import Batch, simulate
 from pipeline.simulate.faults import FaultError, parse_fault
@@ -64,6 +67,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--truth", metavar="FILE", help="the injected faults and the incidents expected, as JSON")
     where.add_argument("--brokers", metavar="HOST:PORT", help="write to Kafka instead")
     where.add_argument("--topic", metavar="NAME", help="the topic to write to")
+    where.add_argument("--config", metavar="DIR", help="directory of a worker.yaml that says how to connect")
+    configure_security(parser)
     pace = where.add_mutually_exclusive_group()
     pace.add_argument("--speed", type=_rate, metavar="X", help="1: in real time (default); 60: an hour a minute")
     pace.add_argument("--as-fast", action="store_true", help="as fast as the broker takes it")
@@ -134,7 +139,16 @@ def _to_file(arguments: argparse.Namespace, world: World, advance: Callable[[Bat
 def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Batch], None]) -> int:
     # Only who writes to Kafka loads its client.
     from pipeline.simulate.kafka import DeliveryError, produce
+    from pipeline.stream.clients import confluent
+    from pipeline.stream.settings import load_security
 
+    try:
+        directory = Path(arguments.config) if arguments.config is not None else None
+        security = load_security(given_security(arguments), os.environ, directory)
+    except ConfigurationError as error:
+        for fault in error.faults:
+            print(f"seamwatch simulate: {fault}", file=sys.stderr)
+        return 2
     try:
         produce(
             simulate(world),
@@ -142,6 +156,7 @@ def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Ba
             topic=arguments.topic,
             speed=None if arguments.as_fast else arguments.speed or 1.0,
             progress=advance,
+            client=confluent(arguments.brokers, security),
         )
     except DeliveryError as error:
         print(f"seamwatch simulate: {error}", file=sys.stderr)

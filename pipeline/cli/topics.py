@@ -26,7 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from pipeline.stream import settings as stream_settings
+    from pipeline.stream.clients import confluent
     from pipeline.stream.names import Names
+    from pipeline.stream.rights import how_to_give, needed
     from pipeline.stream.topics import ClusterError, Topic, Topics, wanted
 
     try:
@@ -36,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         for fault in error.faults:
             print(f"seamwatch topics: {fault}", file=sys.stderr)
         return 2
-    topics = Topics({"bootstrap.servers": settings.bootstrap})
     try:
+        topics = Topics(confluent(settings.bootstrap, settings.security))
         replicas = arguments.replicas or min(3, topics.brokers())
         own = wanted(Names(settings.prefix), replicas=replicas)
         if arguments.create:
@@ -45,11 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"created {name}")
         inputs = [Topic(name, None, ours=False) for name in settings.inputs]
         found = topics.check([*inputs, *own])
+        refused = topics.lacking(needed(settings))
     except ClusterError as error:
         print(f"seamwatch topics: {settings.bootstrap}: {error}", file=sys.stderr)
         return 3
     for finding in found:
         print(f"seamwatch topics: {finding}", file=sys.stderr)
-    if not found:
+    for right in refused:
+        print(f"seamwatch topics: a worker is not allowed: {right}; {how_to_give([right])}", file=sys.stderr)
+    if not found and not refused:
         print(f"{len(inputs) + len(own)} topics are as they should be")
-    return 1 if found else 0
+    return 1 if found or refused else 0

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,21 @@ _OPTIONS: Final = {
     "lookback": "lookback",
     "session_s": "session",
     "stall_s": "stall",
+    "tls": "tls",
+    "tls_ca": "tls_ca",
+    "tls_certificate": "tls_certificate",
+    "tls_key": "tls_key",
+    "tls_key_password_file": "tls_key_password_file",
+    "sasl_mechanism": "sasl_mechanism",
+    "sasl_username": "sasl_username",
+    "sasl_password_file": "sasl_password_file",
+    "sasl_token_file": "sasl_token_file",
+    "sasl_token_url": "sasl_token_url",
+    "sasl_client_id": "sasl_client_id",
+    "sasl_client_secret_file": "sasl_client_secret_file",
+    "sasl_scope": "sasl_scope",
 }
+"""Setting, and where argparse keeps its option."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoint", metavar="S", help="between two checkpoints of a stage's state (default 30)")
     parser.add_argument(
-        "--lookback", metavar="N", help="records of a partition that are read back at the start, at most"
+        "--lookback", metavar="N", help="input records that are read back at a start, at most (default 500000)"
     )
     parser.add_argument(
         "--session", metavar="S", help="a worker not heard of for so long loses its partitions (default 15)"
@@ -62,12 +77,40 @@ def configure_settings(parser: argparse.ArgumentParser) -> None:
         "--prefix", metavar="TEXT", help="begins the names of Seamwatch's own topics (default seamwatch.)"
     )
     parser.add_argument("--group", metavar="NAME", help="workers of one group share the work (default seamwatch)")
+    configure_security(parser)
+
+
+def configure_security(parser: argparse.ArgumentParser) -> None:
+    """How to connect; as `configure_settings`. There is no option for a secret: others can read a command line."""
+    secure = parser.add_argument_group(
+        "security of the connection",
+        "Secrets are in files, or in $SEAMWATCH_SASL_PASSWORD, $SEAMWATCH_SASL_CLIENT_SECRET, "
+        "$SEAMWATCH_TLS_KEY_PASSWORD.",
+    )
+    secure.add_argument("--tls", metavar="on|off", help="TLS; on when any file of TLS is named")
+    secure.add_argument("--tls-ca", metavar="FILE", help="who signs the brokers' certificates (default: as the system)")
+    secure.add_argument("--tls-certificate", metavar="FILE", help="of this client, for mutual TLS")
+    secure.add_argument("--tls-key", metavar="FILE", help="of that certificate")
+    secure.add_argument("--tls-key-password-file", metavar="FILE", help="its first line opens the key")
+    secure.add_argument("--sasl-mechanism", metavar="NAME", help="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER")
+    secure.add_argument("--sasl-username", metavar="NAME")
+    secure.add_argument("--sasl-password-file", metavar="FILE", help="its first line is the password")
+    secure.add_argument("--sasl-token-file", metavar="FILE", help="OAUTHBEARER: holds a token that others keep fresh")
+    secure.add_argument("--sasl-token-url", metavar="URL", help="OAUTHBEARER: where an identity provider gives tokens")
+    secure.add_argument("--sasl-client-id", metavar="NAME", help="whom it knows this client as")
+    secure.add_argument("--sasl-client-secret-file", metavar="FILE", help="its first line is the client's secret")
+    secure.add_argument("--sasl-scope", metavar="TEXT", help="what the token is asked for")
 
 
 def given(arguments: argparse.Namespace) -> dict[str, Any]:
     """Settings that were given on the command line."""
     found = {name: getattr(arguments, option, None) for name, option in _OPTIONS.items()}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def given_security(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Of them, how to connect."""
+    return {name: value for name, value in given(arguments).items() if name.startswith(("tls", "sasl_"))}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
     async def work() -> int:
         service = Service(settings, intent, _say)
         service.end_on_signals()
+        service.guard()
         return await service.run()
 
     try:
@@ -100,4 +144,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"seamwatch worker: {line}", file=sys.stderr, flush=True)
+    # A full disk under the log is no reason to stop watching.
+    with suppress(OSError):
+        print(f"seamwatch worker: {line}", file=sys.stderr, flush=True)

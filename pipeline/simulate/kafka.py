@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -35,11 +35,14 @@ def produce(
     speed: float | None,
     progress: Callable[[Batch], None],
     partition: int = -1,
+    client: Mapping[str, Any] | None = None,
 ) -> int:
     """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
 
     speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. partition: all to this
-    one; -1: each to its key's. Raises DeliveryError.
+    one; -1: each to its key's. client: further settings of confluent-kafka, such as how to connect.
+
+    Raises DeliveryError.
     """
     failures: list[str] = []
 
@@ -47,11 +50,19 @@ def produce(
         if error is not None and not failures:
             failures.append(f"{message.topic()}: {error.str()}")
 
-    producer = Producer({"bootstrap.servers": brokers, **_SETTINGS})
+    troubles: list[str] = []
+
+    def troubled(error: KafkaError) -> None:
+        troubles.append(error.str())
+
+    own = {"bootstrap.servers": brokers, "error_cb": troubled, "log_level": 0}
+    producer = Producer({**(client or {}), **own, **_SETTINGS})
     try:
         producer.list_topics(topic, timeout=ANSWER_S)
     except KafkaException as error:
-        msg = f"{brokers}: no broker answers: {error.args[0].str()}"
+        # The first trouble says more (a certificate, a password) than that time ran out.
+        producer.poll(0)
+        msg = f"{brokers}: no broker answers: {troubles[0] if troubles else error.args[0].str()}"
         raise DeliveryError(msg) from None
     pace = _Pace(speed) if speed is not None else None
     written = 0

@@ -6,6 +6,7 @@ Faust keeps the group, fetches, and runs the agents. Everything that decides abo
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
 from pipeline.stream.assignment import Assignment, Factory
+from pipeline.stream.clients import credentials
 from pipeline.stream.kafka import FaustBroker
 from pipeline.stream.settings import Settings
 from pipeline.stream.topics import LARGEST_MESSAGE
@@ -33,10 +35,22 @@ class WorkerApp(faust.App):
     Attributes:
         assignment: holds the partitions.
         client: settings of a confluent-kafka client, for reading back.
+        failure: of the work on a partition, the first there was; the worker ends on it. Faust would only log what goes
+            wrong in a rebalance, and wait for ever.
+        read_back_at: when something was read back last, on the monotonic clock.
     """
 
     assignment: Assignment
     client: Mapping[str, Any]
+    failure: asyncio.Future[BaseException]
+    read_back_at: float
+
+    def moved(self) -> None:
+        self.read_back_at = time.monotonic()
+
+    def fail(self, error: BaseException) -> None:
+        if not self.failure.done():
+            self.failure.set_result(error)
 
     async def starts(self, partitions: frozenset[TP]) -> Mapping[TP, int]:
         """Where to begin; asked by the transport before records flow."""
@@ -60,6 +74,7 @@ def create_app(settings: Settings, works: Sequence[Work], client: Mapping[str, A
     app = WorkerApp(
         settings.group,
         broker=[URL.build(scheme="aiokafka", host=at.host, port=at.port) for at in settings.brokers],
+        broker_credentials=credentials(settings.security),
         version=1,
         store="memory://",
         web_enabled=False,
@@ -85,6 +100,8 @@ def create_app(settings: Settings, works: Sequence[Work], client: Mapping[str, A
         agent_supervisor=CrashingSupervisor,
     )
     app.client = client
+    app.read_back_at = time.monotonic()
+    app.failure = asyncio.get_running_loop().create_future()
     app.assignment = Assignment({topic: work.factory for work in works for topic in work.topics}, time.monotonic)
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     for work in works:
@@ -98,7 +115,11 @@ def create_app(settings: Settings, works: Sequence[Work], client: Mapping[str, A
 def _add_agent(app: WorkerApp, work: Work) -> None:
     async def agent(stream: StreamT[Batch]) -> None:
         async for event in cast(Stream[Batch], stream).noack().events():
-            await app.assignment.take(event.value)
+            try:
+                await app.assignment.take(event.value)
+            except Exception as error:
+                app.fail(error)
+                raise
             event.ack()
 
     topic = app.topic(*work.topics, schema=WholeBatches())
@@ -106,10 +127,19 @@ def _add_agent(app: WorkerApp, work: Work) -> None:
 
 
 async def _hand_over(app: Any, /, *_: Any, **__: Any) -> None:
-    await cast(WorkerApp, app).assignment.close()
+    worker = cast(WorkerApp, app)
+    try:
+        await worker.assignment.close()
+    except Exception as error:
+        worker.fail(error)
+        raise
 
 
 async def _take_over(app: Any, /, *_: Any, **__: Any) -> None:
     worker = cast(WorkerApp, app)
-    broker = FaustBroker(worker, worker.consumer_generation_id, worker.client)
-    await worker.assignment.open(frozenset(worker.consumer.assignment()), broker)
+    broker = FaustBroker(worker, worker.consumer_generation_id, worker.client, worker.moved)
+    try:
+        await worker.assignment.open(frozenset(worker.consumer.assignment()), broker)
+    except Exception as error:
+        worker.fail(error)
+        raise

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from faust.types import TP
 
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.broker import Broker
 from pipeline.stream.transport import Batch, Committed
+
+AT_ONCE: Final = 3
+"""Partitions whose state is read back at the same time."""
 
 
 class Group(Broker, Protocol):
@@ -52,7 +55,14 @@ class Assignment:
         committed = await group.committed(partitions)
         beginnings = await group.beginnings(partitions)
         holdings = {tp: self._factories[tp.topic](tp, group) for tp in partitions}
-        await asyncio.gather(*(holding.open(committed.get(tp), beginnings[tp]) for tp, holding in holdings.items()))
+        # A few at a time: a large state is there several times over while it is unpacked.
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def take_over(tp: TP, holding: Holding) -> None:
+            async with turns:
+                await holding.open(committed.get(tp), beginnings[tp])
+
+        await asyncio.gather(*(take_over(tp, holding) for tp, holding in holdings.items()))
         # It takes seconds, in which the group may have moved on.
         if generation == self._generation:
             self._holdings = holdings

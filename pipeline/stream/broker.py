@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from faust.types import TP
 
-from pipeline.stream.transport import Committed, Progress
+from pipeline.stream.transport import Committed, Progress, TransportError
 
 Header: TypeAlias = tuple[str, bytes]
 
@@ -64,6 +64,10 @@ class Broker(Protocol):
         ...
 
 
+class UndeliveredError(Exception):
+    """A message was not taken; the work of which it is a result is done again after the next start."""
+
+
 class Outbox:
     """Messages that were sent for one partition, until their delivery is known.
 
@@ -72,16 +76,31 @@ class Outbox:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._pending: list[Awaitable[Delivered]] = []
+        self._pending: list[tuple[str, Awaitable[Delivered]]] = []
 
     async def send(
         self, topic: str, partition: int | None, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()
     ) -> None:
-        self._pending.append(await self._broker.send(topic, partition, key, value, headers))
+        try:
+            self._pending.append((topic, await self._broker.send(topic, partition, key, value, headers)))
+        except TransportError as error:
+            raise _undelivered(topic, error) from error
         if len(self._pending) >= MOST_PENDING:
             await self.delivered()
 
     async def delivered(self) -> list[Delivered]:
-        """Wait until all is delivered; raises what made one fail. Answers in the order of sending."""
+        """Wait until all is delivered. Answers in the order of sending. Raises UndeliveredError."""
         pending, self._pending = self._pending, []
-        return list(await asyncio.gather(*pending))
+        answers = await asyncio.gather(*(delivery for _, delivery in pending), return_exceptions=True)
+        delivered: list[Delivered] = []
+        for (topic, _), answer in zip(pending, answers, strict=True):
+            if isinstance(answer, TransportError):
+                raise _undelivered(topic, answer) from answer
+            if isinstance(answer, BaseException):
+                raise answer
+            delivered.append(answer)
+        return delivered
+
+
+def _undelivered(topic: str, error: Exception) -> UndeliveredError:
+    return UndeliveredError(f"a message to {topic} was not delivered: {type(error).__name__}: {error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -42,10 +42,14 @@ class FaustBroker:
         app: the Faust app; its consumer must have joined.
         generation: of the group, in which the partitions were assigned.
         client: settings of a confluent-kafka client.
+        moved: told that something was read back.
     """
 
-    def __init__(self, app: App, generation: int, client: Mapping[str, Any]) -> None:
+    def __init__(
+        self, app: App, generation: int, client: Mapping[str, Any], moved: Callable[[], None] = lambda: None
+    ) -> None:
         self._app = app
+        self._moved = moved
         self._generation = generation
         self._client = client
 
@@ -76,16 +80,10 @@ class FaustBroker:
         if end is not None and start >= end:
             return
         # Not Faust's consumer, whose position is the group's; librdkafka fetches in threads of its own.
-        consumer = Consumer(
-            {
-                **self._client,
-                "group.id": "unused",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "queued.max.messages.kbytes": 65_536,
-            }
-        )
+        try:
+            consumer = Consumer(self._reader())
+        except KafkaException as error:
+            raise _unreadable(tp, start, error.args[0].str()) from error
         try:
             consumer.assign([TopicPartition(tp.topic, tp.partition, start)])
             waited = 0.0
@@ -93,12 +91,12 @@ class FaustBroker:
                 messages = await asyncio.to_thread(consumer.consume, _AT_ONCE, _WAIT_S)
                 records, over = [], False
                 for message in messages:
-                    error = message.error()
-                    if error is not None:
-                        if error.code() == KafkaError._PARTITION_EOF:
+                    wrong = message.error()
+                    if wrong is not None:
+                        if wrong.code() == KafkaError._PARTITION_EOF:
                             over = True
                             continue
-                        raise _unreadable(tp, start, error.str())
+                        raise _unreadable(tp, start, wrong.str())
                     offset = cast(int, message.offset())
                     if end is not None and offset >= end:
                         over = True
@@ -107,6 +105,7 @@ class FaustBroker:
                     records.append(ReadRecord(offset, message.timestamp()[1], message.key(), message.value(), headers))
                     over = end is not None and offset + 1 >= end
                 if records:
+                    self._moved()
                     yield records
                 if over:
                     return
@@ -116,6 +115,19 @@ class FaustBroker:
             raise _unreadable(tp, start, error.args[0].str()) from error
         finally:
             await asyncio.to_thread(consumer.close)
+
+    def _reader(self) -> dict[str, Any]:
+        return {
+            **self._client,
+            # Of a member that is away it would write to stderr; what matters comes as an error.
+            "log_level": 0,
+            # It joins no group, and must name one; this is the one that the worker may use.
+            "group.id": self._app.conf.id,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 65_536,
+        }
 
 
 def _unreadable(tp: TP, start: int, why: str) -> ReadError:

@@ -31,6 +31,10 @@ class IngestMeter:
                 metrics.records_duplicate.add(sum(cohort.duplicates for cohort in message.cohorts), self._source)
                 metrics.arrival_clock.set(message.minute / 1000, self._source)
 
+    def gone(self) -> None:
+        """The partition is another worker's, which exports its gauges now."""
+        self._metrics.arrival_clock.drop(self._source)
+
 
 class StageMeter:
     """Of one partition of baseline or pattern. `now`: seconds since the epoch."""
@@ -50,3 +54,8 @@ class StageMeter:
         self._metrics.checkpoint_at.set(self._now(), self._source)
         self._metrics.checkpoint_bytes.set(size, self._source)
         self._metrics.checkpoint_behind.set(0, self._source)
+
+    def gone(self) -> None:
+        """The partition is another worker's, which exports its gauges now."""
+        for gauge in (self._metrics.checkpoint_at, self._metrics.checkpoint_bytes, self._metrics.checkpoint_behind):
+            gauge.drop(self._source)

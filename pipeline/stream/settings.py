@@ -10,6 +10,8 @@ the command line.
     prefix: seamwatch.
     group: seamwatch
     idle_after_s: 10
+
+TLS and SASL: see `security`.
 """
 
 from __future__ import annotations
@@ -18,31 +20,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from pipeline.intent.load import ConfigurationError, Fault
-from pipeline.operators import ADAPTERS
+from pipeline.stream.security import SECRETS, Security, secure
+from pipeline.stream.values import READERS, SECRET_READERS, STAGES, Address, parse_address
+
+__all__ = ["STAGES", "Address", "Settings", "lint", "load", "parse_address"]
 
 FILE_NAME: Final = "worker.yaml"
-STAGES: Final = ("ingest", "baseline", "pattern", "route")
 VARIABLE: Final = "SEAMWATCH_"
 
+_SECURITY: Final = ("tls", "sasl_")
+
 Values: TypeAlias = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where something listens or is reached."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +56,10 @@ class Settings:
         directory: the configuration directory, which also holds the intent file.
         idle_after_s: an input partition that is read to its end and silent for so long holds nobody up.
         checkpoint_s: how often the state of baseline and pattern is written; also how much is done again after a crash.
-        lookback: records of an input partition that are read back at most, to know its duplicates and order again.
+        lookback: input records that are read back at a start at most, to know duplicates and order again.
         session_s: a worker that is not heard of for so long has its partitions given to others.
         stall_s: waiting records and no progress for so long ends the worker.
+        security: of the connection to Kafka.
     """
 
     brokers: tuple[Address, ...]
@@ -75,9 +72,10 @@ class Settings:
     directory: Path | None = None
     idle_after_s: float = 10.0
     checkpoint_s: float = 30.0
-    lookback: int = 1_000_000
+    lookback: int = 500_000
     session_s: float = 15.0
     stall_s: float = 120.0
+    security: Security = field(default_factory=Security)
 
     @property
     def bootstrap(self) -> str:
@@ -85,122 +83,77 @@ class Settings:
         return ",".join(str(address) for address in self.brokers)
 
 
-def parse_address(value: object) -> Address:
-    text = str(value)
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 <= int(port) < 65_536:
-        msg = f"{text!r} is no HOST:PORT"
-        raise ValueError(msg)
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+class _Place(NamedTuple):
+    """Where a setting stands: a file, a variable or an option; lines count from 1."""
+
+    file: str
+    line: int
 
 
-def _brokers(value: object) -> tuple[Address, ...]:
-    parts = value if isinstance(value, list | tuple) else str(value).split(",")
-    brokers = tuple(parse_address(str(part).strip()) for part in parts)
-    if not brokers:
-        msg = "no broker is named"
-        raise ValueError(msg)
-    return brokers
+class _Reader:
+    """Settings as they are found, and every fault."""
 
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+        self.faults: list[Fault] = []
+        self._places: dict[str, _Place] = {}
+        self._unread: set[str] = set()
 
-def _inputs(value: object) -> Mapping[str, str]:
-    """A mapping, or TOPIC[=FORMAT] once or many times."""
-    if isinstance(value, Mapping):
-        pairs = [(str(topic), "canonical" if kind is None else str(kind)) for topic, kind in value.items()]
-    else:
-        parts = value if isinstance(value, list | tuple) else str(value).split(",")
-        split = [str(part).strip().partition("=") for part in parts]
-        pairs = [(topic, kind or "canonical") for topic, _, kind in split]
-    for topic, kind in pairs:
-        if not _is_topic(topic):
-            msg = f"{topic!r} is no topic name (letters, digits, '.', '_' and '-', at most 249)"
-            raise ValueError(msg)
-        if kind not in ADAPTERS:
-            close = get_close_matches(kind, ADAPTERS, n=1)
-            hint = f"did you mean {close[0]!r}" if close else f"known are {', '.join(ADAPTERS)}"
-            msg = f"unknown format {kind!r} of {topic}: {hint}"
-            raise ValueError(msg)
-    return dict(pairs)
+    def fault(self, place: _Place, wrong: str, right: str) -> None:
+        self.faults.append(Fault(*place, wrong, right))
 
+    def read(self, name: str, value: object, place: _Place, reader: Callable[[object], Any]) -> None:
+        self._places[name] = place
+        try:
+            self.found[name] = reader(value)
+        except ValueError as error:
+            self.found.pop(name, None)
+            self._unread.add(name)
+            self.fault(place, str(error), f"see {name} in `seamwatch worker --help`")
 
-def _is_topic(text: str) -> bool:
-    return (
-        0 < len(text) <= 249
-        and text not in (".", "..")
-        and all(c.isascii() and (c.isalnum() or c in "._-") for c in text)
-    )
+    def environment(self, environment: Mapping[str, str]) -> None:
+        for name, reader in {**READERS, **SECRET_READERS}.items():
+            variable = VARIABLE + name.upper()
+            if variable in environment:
+                if name in SECRETS and f"{variable}_FILE" not in environment:
+                    # It wins over the name of a file in worker.yaml.
+                    self.found.pop(f"{name}_file", None)
+                self.read(name, environment[variable], _Place(f"${variable}", 1), reader)
 
+    def file(self, path: Path) -> None:
+        document = _document(path)
+        if not isinstance(document, CommentedMap):
+            self.fault(_Place(str(path), 1), "not a mapping", "begin with version: 1")
+            return
+        version = document.get("version")
+        if version != 1 or isinstance(version, bool):
+            self.fault(_place(path, document, "version"), f"version is {version!r}", "write 'version: 1'")
+        for name, value in document.items():
+            place = _place(path, document, name)
+            if name in SECRETS:
+                right = f"take it out, and give {name}_file or ${VARIABLE}{name.upper()}"
+                self._unread.add(name)
+                self.fault(place, f"{name} is a secret, and this file is none", right)
+            elif name in READERS:
+                self.read(name, value, place, READERS[name])
+            elif name != "version":
+                close = get_close_matches(str(name), READERS, n=1)
+                right = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(READERS)}"
+                self.fault(place, f"unknown key {str(name)!r}", right)
 
-def _prefix(value: object) -> str:
-    text = str(value)
-    if not _is_topic(f"{text}x"):
-        msg = f"{text!r} cannot begin a topic name (letters, digits, '.', '_' and '-')"
-        raise ValueError(msg)
-    return text
+    def security(self, *, read: bool = True) -> Security:
+        def complain(setting: str, wrong: str, right: str) -> None:
+            place = (
+                self._places.get(setting) or self._places.get(f"{setting}_file") or _Place(f"--{option(setting)}", 1)
+            )
+            self.fault(place, wrong, right)
 
-
-def _name(value: object) -> str:
-    text = str(value)
-    if not text or text != text.strip():
-        msg = f"{text!r} is no name"
-        raise ValueError(msg)
-    return text
-
-
-def _stages(value: object) -> tuple[str, ...]:
-    parts = [str(part).strip() for part in (value if isinstance(value, list | tuple) else str(value).split(","))]
-    for part in parts:
-        if part not in STAGES:
-            msg = f"unknown stage {part!r}: known are {', '.join(STAGES)}"
-            raise ValueError(msg)
-    return tuple(stage for stage in STAGES if stage in parts)
-
-
-def _web(value: object) -> Address | None:
-    return None if value is None or str(value) in ("", "off") else parse_address(value)
-
-
-def _url(value: object) -> str:
-    text = str(value)
-    if not text.startswith(("http://", "https://")):
-        msg = f"{text!r} is no URL; such as http://127.0.0.1:9093"
-        raise ValueError(msg)
-    return text.rstrip("/")
-
-
-def _seconds(value: object) -> float:
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = -1.0
-    if isinstance(value, bool) or not 0.1 <= seconds <= 86_400:
-        msg = f"{value!r} is no number of seconds from 0.1 to 86400"
-        raise ValueError(msg)
-    return seconds
-
-
-def _records(value: object) -> int:
-    text = str(value).replace("_", "")
-    if isinstance(value, bool) or not text.isdigit() or int(text) > 1_000_000_000:
-        msg = f"{value!r} is no number of records"
-        raise ValueError(msg)
-    return int(text)
-
-
-_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
-    "brokers": _brokers,
-    "inputs": _inputs,
-    "prefix": _prefix,
-    "group": _name,
-    "stages": _stages,
-    "web": _web,
-    "alertmanager": _url,
-    "idle_after_s": _seconds,
-    "checkpoint_s": _seconds,
-    "lookback": _records,
-    "session_s": _seconds,
-    "stall_s": _seconds,
-}
+        # What could not be read would be missed as well, which is no fault of its own.
+        whole = not any(name.startswith(_SECURITY) for name in self._unread)
+        security = secure(self.found, complain, read=read) if whole else Security()
+        for name in [name for name in self.found if name.startswith(_SECURITY)]:
+            del self.found[name]
+        return security
 
 
 def load(arguments: Values, environment: Mapping[str, str], directory: Path | None, *, reads: bool = True) -> Settings:
@@ -210,73 +163,90 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
 
     Raises ConfigurationError with every fault that was found, each with its place.
     """
-    faults: list[Fault] = []
-    found: dict[str, Any] = {}
+    reader = _gather(arguments, environment, directory)
+    security = reader.security()
+    if not reader.faults:
+        if "brokers" not in reader.found:
+            right = "give --brokers HOST:PORT, or brokers: in worker.yaml"
+            reader.fault(_Place("--brokers", 1), "no broker is named", right)
+        if reads and not reader.found.get("inputs"):
+            right = "give --input TOPIC, or inputs: in worker.yaml"
+            reader.fault(_Place("--input", 1), "no input topic is named", right)
+    if reader.faults:
+        raise ConfigurationError(reader.faults)
+    return Settings(directory=directory, security=security, **{"inputs": {}, **reader.found})
+
+
+def load_security(arguments: Values, environment: Mapping[str, str], directory: Path | None) -> Security:
+    """Only how to connect, for a tool that is told by itself where and what; as `load`."""
+    reader = _gather(arguments, environment, directory)
+    security = reader.security()
+    if reader.faults:
+        raise ConfigurationError(reader.faults)
+    return security
+
+
+def _gather(arguments: Values, environment: Mapping[str, str], directory: Path | None) -> _Reader:
+    reader = _Reader()
     if directory is not None:
-        found |= _from_file(directory, faults)
-    for name in _READERS:
-        variable = VARIABLE + name.upper()
-        if variable in environment:
-            _read(name, environment[variable], found, faults, (f"${variable}", 1))
+        if not directory.is_dir():
+            place = _Place(str(directory), 1)
+            raise ConfigurationError([Fault(*place, "no such directory", "give a directory of configuration")])
+        if (directory / FILE_NAME).exists():
+            reader.file(directory / FILE_NAME)
+    reader.environment(environment)
     for name, value in arguments.items():
-        _read(name, value, found, faults, (f"--{_option(name)}", 1))
-    if not faults:
-        if "brokers" not in found:
-            faults.append(
-                Fault("--brokers", 1, "no broker is named", "give --brokers HOST:PORT, or brokers: in worker.yaml")
-            )
-        if reads and not found.get("inputs"):
-            faults.append(
-                Fault("--input", 1, "no input topic is named", "give --input TOPIC, or inputs: in worker.yaml")
-            )
-    if faults:
-        raise ConfigurationError(faults)
-    return Settings(directory=directory, **{"inputs": {}, **found})
+        reader.read(name, value, _Place(f"--{option(name)}", 1), READERS[name])
+    return reader
 
 
-def _option(name: str) -> str:
+def lint(directory: Path) -> list[Fault]:
+    """Every fault of worker.yaml, in the order of its lines; none when there is no such file.
+
+    What may be given elsewhere is not missed, and files of secrets and certificates, which are rarely where a
+    configuration is checked, are not opened.
+    """
+    path = directory / FILE_NAME
+    if not path.exists():
+        return []
+    reader = _Reader()
+    try:
+        reader.file(path)
+    except ConfigurationError as error:
+        return error.faults
+    reader.security(read=False)
+    return sorted(reader.faults, key=lambda fault: fault.line)
+
+
+def option(name: str) -> str:
+    """The option of the command line for a setting."""
     return {"inputs": "input", "directory": "config"}.get(name, name.removesuffix("_s").replace("_", "-"))
 
 
-def _read(name: str, value: object, into: dict[str, Any], faults: list[Fault], place: tuple[str, int]) -> None:
-    try:
-        into[name] = _READERS[name](value)
-    except ValueError as error:
-        faults.append(Fault(*place, str(error), f"see {name} in `seamwatch worker --help`"))
+def _place(path: Path, document: CommentedMap, name: object) -> _Place:
+    # A key that a merge (`<<`) brought in, or that is absent, has no place of its own.
+    place = (document.lc.data or {}).get(name)
+    return _Place(str(path), place[0] + 1 if place else 1)
 
 
-def _from_file(directory: Path, faults: list[Fault]) -> dict[str, Any]:
-    if not directory.is_dir():
-        raise ConfigurationError([Fault(str(directory), 1, "no such directory", "give a directory of configuration")])
-    path = directory / FILE_NAME
-    if not path.exists():
-        return {}
+def _document(path: Path) -> Any:
+    """Raises ConfigurationError."""
+
+    def refuse(line: int, wrong: str, right: str) -> ConfigurationError:
+        return ConfigurationError([Fault(str(path), line, wrong, right)])
+
     try:
-        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError([Fault(str(path), line, f"not YAML: {error.problem}", "mend the syntax")]) from error
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError([Fault(str(path), 1, "not UTF-8", "save it as UTF-8")]) from error
+        raise refuse(1, "not UTF-8", "save it as UTF-8") from error
     except OSError as error:
-        raise ConfigurationError(
-            [Fault(str(path), 1, f"cannot be read: {error.strerror}", "make it readable")]
-        ) from error
-    found: dict[str, Any] = {}
-    if not isinstance(document, CommentedMap):
-        faults.append(Fault(str(path), 1, "not a mapping", "begin with version: 1"))
-        return found
-    if document.get("version") != 1:
-        line = document.lc.key("version")[0] + 1 if "version" in document else 1
-        faults.append(Fault(str(path), line, f"version is {document.get('version')!r}", "write 'version: 1'"))
-    for name, value in document.items():
-        line = document.lc.key(name)[0] + 1
-        if name == "version":
-            continue
-        if name not in _READERS:
-            close = get_close_matches(str(name), _READERS, n=1)
-            right = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(_READERS)}"
-            faults.append(Fault(str(path), line, f"unknown key {str(name)!r}", right))
-            continue
-        _read(name, value, found, faults, (str(path), line))
-    return found
+        raise refuse(1, f"cannot be read: {error.strerror}", "make it readable") from error
+    try:
+        return YAML(typ="rt").load(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise refuse(line, f"not YAML: a control character, U+{ord(text[error.position]):04X}", "remove it") from error
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        why = getattr(error, "problem", None) or error
+        raise refuse(mark.line + 1 if mark else 1, f"not YAML: {why}", "mend the syntax") from error

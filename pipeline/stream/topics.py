@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from pipeline.stream.names import Names
+from pipeline.stream.rights import Right, lacking
+from pipeline.stream.tokens import TokenError
+from pipeline.stream.trouble import Listener, Trouble
 
 LARGEST_MESSAGE: Final = 16 << 20
 """Bytes: the windows of a large operator's minute, or the evidence of thousands of cohorts, are one message."""
@@ -37,17 +41,25 @@ _COMPACTED: Final = {
 
 
 class ClusterError(Exception):
-    """The cluster does not answer, or refuses; the message is its own."""
+    """The cluster does not answer, or refuses. lasting: trying again does not help."""
+
+    def __init__(self, why: str, *, lasting: bool = False) -> None:
+        self.lasting = lasting
+        super().__init__(why)
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a topic should be. `partitions` None: as many as are wanted. `ours`: it is Seamwatch's to create."""
+    """What a topic should be. `partitions` None: as many as are wanted. `ours`: it is Seamwatch's to create.
+
+    replicas: at least so many; None: any number.
+    """
 
     name: str
     partitions: int | None
     config: Mapping[str, str] = field(default_factory=dict)
     ours: bool = True
+    replicas: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
     safe = {"min.insync.replicas": str(max(1, replicas - 1)), "max.message.bytes": str(LARGEST_MESSAGE)}
     # The windows and evidence of a week: a stage that was down for a long weekend finds what it missed.
     kept = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
-    return [
+    own = [
         Topic(names.windows, None, safe | kept),
         Topic(names.evidence, 1, safe | kept),
         Topic(names.incidents, None, safe | _COMPACTED),
@@ -76,6 +88,7 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
         Topic(names.baseline_state, None, safe | _COMPACTED),
         Topic(names.pattern_state, 1, safe | _COMPACTED),
     ]
+    return [dataclasses.replace(topic, replicas=replicas) for topic in own]
 
 
 class Topics:
@@ -84,23 +97,45 @@ class Topics:
     Args:
         client: settings of a confluent-kafka client.
         answer_s: how long to wait for an answer.
+
+    Raises ClusterError when it needs a token and there is none.
     """
 
     def __init__(self, client: Mapping[str, Any], answer_s: float = 15.0) -> None:
-        self._admin = AdminClient({"log_level": 0, **client})
+        self._log = Listener()
         self._answer_s = answer_s
+        try:
+            if "oauth_cb" in client:
+                # The client would wait for ten seconds, and not say why.
+                client["oauth_cb"]("")
+            self._admin = AdminClient(dict(client), logger=self._log)
+        except TokenError as error:
+            raise ClusterError(str(error)) from None
+        except KafkaException as error:
+            raise ClusterError(error.args[0].str()) from error
 
     def partitions(self, topics: Iterable[str]) -> dict[str, int]:
         """Number of partitions by topic; those that do not exist are left out. Raises ClusterError."""
+        return {topic: len(replicas) for topic, replicas in self._replicas(topics).items()}
+
+    def _replicas(self, topics: Iterable[str]) -> dict[str, list[int]]:
+        """How many replicas each partition has, by topic; those that do not exist are left out. Raises ClusterError."""
         found = {}
         for topic in topics:
             answer = self._ask(partial(self._admin.list_topics, topic, timeout=self._answer_s)).topics[topic]
             if answer.error is None:
-                found[topic] = len(answer.partitions)
+                found[topic] = [len(partition.replicas) for partition in answer.partitions.values()]
+            elif answer.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise _refused(topic, "Describe")
             elif answer.error.code() not in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
                 msg = f"{topic}: {answer.error.str()}"
                 raise ClusterError(msg)
         return found
+
+    def lacking(self, rights: Iterable[Right]) -> list[Right]:
+        """Rights that the cluster does not give. Raises ClusterError."""
+        self._ask(partial(self._admin.list_topics, timeout=self._answer_s))
+        return lacking(self._admin, rights, self._answer_s)
 
     def brokers(self) -> int:
         """How many brokers the cluster has. Raises ClusterError."""
@@ -127,7 +162,10 @@ class Topics:
                 made.append(name)
             except ClusterError as error:
                 cause = error.__cause__
-                if not isinstance(cause, KafkaException) or cause.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                code = cause.args[0].code() if isinstance(cause, KafkaException) else None
+                if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    raise _refused(name, "Create") from error
+                if code != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
         self._await_leaders(made)
         return made
@@ -162,7 +200,8 @@ class Topics:
         """All that is not as it should be. Raises ClusterError."""
         topics = list(topics)
         found = []
-        have = self.partitions(topic.name for topic in topics)
+        replicas = self._replicas(topic.name for topic in topics)
+        have = {topic: len(counts) for topic, counts in replicas.items()}
         there = [topic for topic in topics if topic.name in have]
         for topic in topics:
             if topic.name not in have:
@@ -173,6 +212,11 @@ class Topics:
                 found.append(
                     Finding(topic.name, wrong, "delete it and create it anew: partitions cannot be taken away")
                 )
+        for topic in there:
+            fewest = min(replicas[topic.name], default=0)
+            if topic.replicas is not None and fewest < topic.replicas:
+                wrong = f"has {fewest} replicas, not {topic.replicas}: a broker that is lost takes data with it"
+                found.append(Finding(topic.name, wrong, "add some (kafka-reassign-partitions.sh), or say --replicas"))
         counts = {topic.name: have[topic.name] for topic in there}
         found += _pairs(counts, there)
         configs = self._configs(topic.name for topic in there)
@@ -187,7 +231,13 @@ class Topics:
         answers = self._admin.describe_configs(resources, request_timeout=self._answer_s)
         found = {}
         for resource, done in answers.items():
-            entries = self._ask(done.result)
+            try:
+                entries = self._ask(done.result)
+            except ClusterError as error:
+                cause = error.__cause__
+                if isinstance(cause, KafkaException) and cause.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    raise _refused(resource.name, "DescribeConfigs") from error
+                raise
             found[resource.name] = {name: entry.value for name, entry in entries.items()}
         return found
 
@@ -195,7 +245,14 @@ class Topics:
         try:
             return question()
         except KafkaException as error:
-            raise ClusterError(error.args[0].str()) from error
+            # The client's log reaches us when it is polled.
+            self._admin.poll(0)
+            trouble = self._log.trouble() or Trouble(error.args[0].str(), False)
+            raise ClusterError(trouble.text, lasting=trouble.lasting) from error
+
+
+def _refused(topic: str, operation: str) -> ClusterError:
+    return ClusterError(f"not allowed: {operation} on topic {topic}", lasting=True)
 
 
 def _pairs(counts: Mapping[str, int], topics: Iterable[Topic]) -> list[Finding]:

@@ -42,10 +42,13 @@ CHUNK: Final = 4_000
 
 FETCH_WAIT_MS: Final = 250
 
+LEADER_S: Final = 5.0
+"""For the leader of a partition to say where its log ends; the client itself would ask for a minute."""
+
 _RETRY_S: Final = 0.1
 
 
-TransportError: TypeAlias = KafkaError
+TransportError: Final[type[Exception]] = KafkaError
 """What the Kafka client raises."""
 
 
@@ -235,10 +238,19 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             return None
         try:
             # Asked for, not remembered from the last fetch: while a leader is away a partition looks read to its end.
-            ends = await consumer.end_offsets([tp])
-        except KafkaError:
+            async with asyncio.timeout(LEADER_S):
+                ends = await consumer.end_offsets([tp])
+        except (KafkaError, TimeoutError):
             return None
         return Progress(delivered, position, ends[tp])
+
+    async def progress_of(self, partitions: Iterable[TP]) -> dict[TP, Progress]:
+        """As `progress`, of many; those of which nothing can be said are left out."""
+        return cast("dict[TP, Progress]", await self._there(self._progress_of(list(partitions))))
+
+    async def _progress_of(self, partitions: list[TP]) -> dict[TP, Progress]:
+        found = await asyncio.gather(*(self._progress(tp) for tp in partitions))
+        return {tp: progress for tp, progress in zip(partitions, found, strict=True) if progress is not None}
 
     async def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
         """Number of partitions by topic; 0 for one that does not exist."""

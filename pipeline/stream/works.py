@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from faust.types import TP
@@ -13,7 +13,7 @@ from faust.types import TP
 from pipeline.codec import Message
 from pipeline.detect.baseline import Baseline
 from pipeline.detect.pattern import Pattern
-from pipeline.ingest import Ingest
+from pipeline.ingest import Ingest, Limits
 from pipeline.intent import Intent
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
@@ -52,21 +52,41 @@ class Surroundings:
     watch: Callable[[Message], None]
 
 
+REMEMBERED_IDS: Final = 2_000_000
+REMEMBERED_SCOPES: Final = 2_000_000
+REMEMBERED_DEVICES: Final = 2_000_000
+"""Over all input partitions together, because one worker may have them all: some 200 bytes each. Half of the ids is
+always remembered, which is more than what is read back at a start unless told otherwise."""
+
+
+def limits_of(partitions: int) -> Limits:
+    """What ingest keeps of one partition of so many; the same on every worker, as windows depend on it."""
+    whole = Limits()
+    return replace(
+        whole,
+        event_ids=min(whole.event_ids, max(REMEMBERED_IDS // partitions, 1)),
+        scopes=min(whole.scopes, max(REMEMBERED_SCOPES // partitions, 1)),
+        devices=min(whole.devices, max(REMEMBERED_DEVICES // partitions, 1)),
+    )
+
+
 def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, int]) -> list[Work]:
     """The work of the stages that were chosen. `partitions`: how many each of the topics has."""
     names = Names(settings.prefix)
     inputs = tuple(settings.inputs)
     windows = partitions[names.windows]
+    input_partitions = max(sum(partitions[topic] for topic in inputs), 1)
+    limits = limits_of(input_partitions)
 
     def ingest(tp: TP, broker: Broker) -> Holding:
         return IngestHolding(
             tp,
             broker,
             names,
-            stage=lambda: Ingest(source_of(tp.topic, tp.partition), adapter=settings.inputs[tp.topic]),
+            stage=lambda: Ingest(source_of(tp.topic, tp.partition), adapter=settings.inputs[tp.topic], limits=limits),
             windows=windows,
             idle_after_s=settings.idle_after_s,
-            lookback=settings.lookback,
+            lookback=settings.lookback // input_partitions,
             meter=IngestMeter(around.metrics, source_of(tp.topic, tp.partition)),
             clock=time.monotonic,
         )
@@ -82,6 +102,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             broker,
             name=name,
             sources=sources,
+            may_change=True,
             stage=lambda: Baseline(sources, name=name),
             state=TP(names.baseline_state, tp.partition),
             address=to_evidence,
@@ -104,6 +125,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             broker,
             name=name,
             sources=sources,
+            may_change=False,
             stage=lambda: Pattern(sources, around.intent),
             state=TP(names.pattern_state, 0),
             address=to_incidents,

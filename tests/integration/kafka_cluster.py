@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -88,6 +88,8 @@ class Broker:
     directory_id: str
     home: Path
     program: Program
+    further: Mapping[str, int]
+    """Ports of further listeners, by name."""
 
     @property
     def address(self) -> str:
@@ -103,20 +105,29 @@ class StartCluster(Protocol):
 class KafkaCluster:
     """`size` nodes with a quorum of their own; topics get as many replicas, and survive the loss of a minority.
 
-    `properties` are added to each node's server.properties, and win over what stands there. Use it in a `with`, or
-    call `start` and `stop`; a member is stopped, killed and started again through `broker(n)` and `restart(n)`.
+    `properties` are added to each node's server.properties, and win over what stands there. `listeners` are
+    further ones with their protocol, such as `{"SECURE": "SASL_SSL"}`; what they need stands in the properties. Use it
+    in a `with`, or call `start` and `stop`; a member is stopped, killed and started again through `broker(n)` and
+    `restart(n)`.
     """
 
     def __init__(
-        self, home: Path, *, size: int = 1, port: int | None = None, properties: Mapping[str, str] | None = None
+        self,
+        home: Path,
+        *,
+        size: int = 1,
+        port: int | None = None,
+        properties: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
     ) -> None:
         self._home = home
         self._properties = dict(properties or {})
+        self._listeners = dict(listeners or {})
         self._cluster_id = _random_id()
         jars = fetch_jars()
         first_port = free_port() if port is None else port
         self._brokers = tuple(
-            _new_broker(home, node_id, first_port if node_id == 1 else free_port(), jars)
+            _new_broker(home, node_id, first_port if node_id == 1 else free_port(), jars, self._listeners)
             for node_id in range(1, size + 1)
         )
 
@@ -124,6 +135,10 @@ class KafkaCluster:
     def bootstrap(self) -> str:
         """Addresses of all members, as Kafka's clients take them."""
         return ",".join(broker.address for broker in self._brokers)
+
+    def bootstrap_of(self, listener: str) -> str:
+        """As `bootstrap`, of one of the further listeners."""
+        return ",".join(f"{LOOPBACK}:{broker.further[listener]}" for broker in self._brokers)
 
     def broker(self, node_id: int) -> Program:
         """The process of one member, to stop or kill it; members are numbered from 1."""
@@ -194,14 +209,17 @@ class KafkaCluster:
 
     def _server_properties(self, broker: Broker) -> dict[str, str]:
         replicas = str(len(self._brokers))
+        served = [f"CLIENT://{broker.address}"]
+        served += [f"{name}://{LOOPBACK}:{port}" for name, port in broker.further.items()]
+        protocols = {"CLIENT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **self._listeners}
         quorum = ",".join(f"{LOOPBACK}:{member.controller_port}" for member in self._brokers)
         return {
             "process.roles": "broker,controller",
             "node.id": str(broker.node_id),
             "controller.quorum.bootstrap.servers": quorum,
-            "listeners": f"CLIENT://{broker.address},CONTROLLER://{LOOPBACK}:{broker.controller_port}",
-            "advertised.listeners": f"CLIENT://{broker.address}",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": ",".join([*served, f"CONTROLLER://{LOOPBACK}:{broker.controller_port}"]),
+            "advertised.listeners": ",".join(served),
+            "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
             "inter.broker.listener.name": "CLIENT",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(broker.home / "data"),
@@ -237,12 +255,13 @@ class KafkaCluster:
         )
 
 
-def _new_broker(home: Path, node_id: int, port: int, jars: Path) -> Broker:
+def _new_broker(home: Path, node_id: int, port: int, jars: Path, listeners: Iterable[str]) -> Broker:
     own = home / f"node-{node_id}"
     own.mkdir(parents=True)
     argv = [*java(own / "server.log", jars), "kafka.Kafka", str(own / "server.properties")]
     program = Program(argv, log=own / "server.log", ready=lambda: not is_free(port))
-    return Broker(node_id, port, free_port(), _random_id(), own, program)
+    further = {name: free_port() for name in listeners}
+    return Broker(node_id, port, free_port(), _random_id(), own, program, further)
 
 
 def java(log: Path, jars: Path) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline.codec import Message, decode, encode
@@ -41,6 +41,16 @@ class Line:
     key: bytes
     at: int
     value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record of one of Seamwatch's topics."""
+
+    offset: int
+    at: int
+    value: bytes
+    headers: list[Header]
 
 
 def fleet(minutes: int, *, silent: range = range(0), seed: int = 1) -> list[Line]:
@@ -81,18 +91,24 @@ class Live:
     session_s: float = 6.0
     """What Kafka allows at least."""
     input: str = field(default_factory=lambda: f"in-{uuid.uuid4().hex[:8]}")
+    name: str = ""
+    """Tells deployments apart that read one input."""
     said: list[str] = field(default_factory=list)
 
     @property
+    def group(self) -> str:
+        return f"{self.input}{self.name}"
+
+    @property
     def names(self) -> Names:
-        return Names(f"{self.input}.")
+        return Names(f"{self.group}.")
 
     def settings(self, **changes: object) -> Settings:
         settings = Settings(
             brokers=tuple(parse_address(address) for address in self.bootstrap.split(",")),
             inputs={self.input: "canonical"},
             prefix=self.names.prefix,
-            group=self.input,
+            group=self.group,
             web=None,
             idle_after_s=2.0,
             checkpoint_s=1.0,
@@ -104,10 +120,12 @@ class Live:
     def topics(self) -> Topics:
         return Topics({"bootstrap.servers": self.bootstrap})
 
-    def create(self, partitions: int = 4) -> None:
-        """Make the topics, input included."""
-        topics = [Topic(self.input, None), *wanted(self.names, replicas=1)]
-        self.topics.create(topics, partitions=partitions, replicas=1)
+    def create(self, partitions: int = 4, replicas: int = 1, input_partitions: int | None = None) -> None:
+        """Make the topics, input included, which has as many partitions as the others unless said otherwise."""
+        # The records of a simulated fleet are old: a broker would find their retention over and delete them.
+        written = Topic(self.input, input_partitions, {"retention.ms": "-1"})
+        topics = [written, *wanted(self.names, replicas=replicas)]
+        self.topics.create(topics, partitions=partitions, replicas=replicas)
 
     def touch(self) -> None:
         """On the embedded broker a topic is made by asking for it."""
@@ -122,18 +140,25 @@ class Live:
         assert producer.flush(60) == 0
 
     def read(self, topic: str) -> list[Message]:
-        """What a topic says, repeats dropped, by partition."""
-        seen = Seen()
+        """What a topic says, repeats dropped; one partition after the other."""
+        return [message for message, _ in self.timed(topic)]
+
+    def timed(self, topic: str) -> list[tuple[Message, int]]:
+        """As `read`, each with the time of its record, ms: when its producer sent it."""
         found = []
-        for value, headers in self._records(topic):
-            origin = stamp_of(headers)
-            if origin is None or seen.is_new(*origin):
-                found.append(decode(value))
+        for records in self.records(topic):
+            # By partition, as a stage knows it: what is sent to all of them has the same stamp in each.
+            seen = Seen()
+            for record in records:
+                origin = stamp_of(record.headers)
+                if origin is None or seen.is_new(*origin):
+                    found.append((decode(record.value), record.at))
         return found
 
-    def _records(self, topic: str) -> list[tuple[bytes, list[Header]]]:
+    def records(self, topic: str) -> list[list[Found]]:
+        """All there is, by partition."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
-        found: list[list[tuple[bytes, list[Header]]]] = []
+        found: list[list[Found]] = []
         try:
             for partition in range(self.topics.partitions([topic]).get(topic, 0)):
                 at = TopicPartition(topic, partition)
@@ -145,11 +170,12 @@ class Live:
                         value, headers = message.value(), message.headers()
                         assert message.error() is None
                         assert value is not None
-                        found[-1].append((value, cast("list[Header]", headers or [])))
-                        first = cast(int, message.offset()) + 1
+                        offset, sent_at = cast(int, message.offset()), message.timestamp()[1]
+                        found[-1].append(Found(offset, sent_at, value, cast("list[Header]", headers or [])))
+                        first = offset + 1
         finally:
             consumer.close()
-        return [record for records in found for record in records]
+        return found
 
     def incidents(self) -> list[Incident]:
         found = self.read(self.names.incidents)
@@ -158,7 +184,7 @@ class Live:
 
     def committed(self, topic: str) -> list[int]:
         """Offsets that the group has committed, of partitions where it has."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.input, "log_level": 0})
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
         try:
             partitions = range(self.topics.partitions([topic])[topic])
             found = consumer.committed([TopicPartition(topic, partition) for partition in partitions], timeout=30)
@@ -166,10 +192,22 @@ class Live:
         finally:
             consumer.close()
 
+    def ends(self, topic: str) -> list[int]:
+        """Where each partition of a topic ends."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
+        try:
+            partitions = range(self.topics.partitions([topic])[topic])
+            return [consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=30)[1] for n in partitions]
+        finally:
+            consumer.close()
+
     def members(self) -> dict[str, int]:
-        """How many partitions each worker of the group has."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        group = admin.describe_consumer_groups([self.input])[self.input].result(timeout=30)
+        """How many partitions each worker of the group has; none while the group has no coordinator."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        try:
+            group = admin.describe_consumer_groups([self.group])[self.group].result(timeout=30)
+        except KafkaException:
+            return {}
         return {member.member_id: len(member.assignment.topic_partitions) for member in group.members}
 
     def service(self, **changes: object) -> Service:

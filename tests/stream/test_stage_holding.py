@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,13 +58,16 @@ class Partition:
                 header = Stamp(i, 0, 0).header("in/0")
                 self.kafka.append(WINDOWS, encode(Tick("in/0", number)), headers=[header])
 
-    async def assign(self, fuse: int | None = None, sources: Sequence[str] = ("in/0",)) -> None:
+    async def assign(
+        self, fuse: int | None = None, sources: Sequence[str] = ("in/0",), may_change: bool = False
+    ) -> None:
         self.holding = None
         holding = StageHolding(
             WINDOWS,
             self.kafka.join(fuse),
             name="windows/0",
             sources=sources,
+            may_change=may_change,
             stage=Summing,
             state=STATE,
             address=lambda _: (EVIDENCE.topic, EVIDENCE.partition, b"sum"),
@@ -181,6 +185,28 @@ async def test_the_pieces_of_a_checkpoint_are_buried_once_the_next_is_committed(
     assert all(key is not None and key.startswith(b"windows/0 2 ") for key in left)
 
 
+@pytest.mark.parametrize("fuse", range(14))
+async def test_what_a_crash_in_a_checkpoint_left_is_buried_by_whoever_comes_next(fuse: int) -> None:
+    partition = Partition([2, 4, 6, 8])
+    await partition.assign()
+    await partition.take(1)
+    await partition.tend(0.0)
+    await partition.assign(fuse=fuse)
+    with contextlib.suppress(CrashError):
+        await partition.take(1)
+        await partition.tend(0.0)
+        await partition.take(1)
+        await partition.tend(2 * CHECKPOINT_S)
+    await partition.assign()
+    await partition.take(3)
+    await partition.tend(2 * CHECKPOINT_S)
+    await partition.holding.close()  # type: ignore[union-attr]  # assigned above
+    newest = {record.key: record.value for record in partition.kafka.logs[STATE]}
+    left = {key for key, value in newest.items() if value is not None}
+    assert left
+    assert all(key is not None and key.startswith(b"windows/0 4 ") for key in left)
+
+
 async def test_a_worker_that_stood_still_cannot_put_its_old_checkpoint_in_force() -> None:
     partition = Partition([2, 4, 6])
     await partition.assign()
@@ -225,6 +251,21 @@ async def test_a_commit_that_points_nowhere_is_said_to_be_lost() -> None:
     partition.kafka.commits[WINDOWS] = Committed(2, "")
     with pytest.raises(LostStateError, match="the commit does not say where it is"):
         await partition.assign()
+
+
+async def test_inputs_may_come_and_go_and_what_those_that_went_still_say_is_passed_over() -> None:
+    partition = Partition([2, 4, 6])
+    await partition.assign(may_change=True)
+    await partition.take(2)
+    await partition.tend(0.0)
+    for _ in range(2):
+        await partition.assign(sources=["in/1"], may_change=True)
+        partition.kafka.append(
+            WINDOWS, encode(Tick("in/1", 10)), headers=[Stamp(len(partition.kafka.logs[WINDOWS]), 0, 0).header("in/1")]
+        )
+        await partition.take(9)
+        await partition.tend(2 * CHECKPOINT_S)
+    assert partition.said() == [2, 6, 16, 26]
 
 
 async def test_sources_that_have_changed_are_named() -> None:

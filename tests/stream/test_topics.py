@@ -125,3 +125,11 @@ def _set(admin: AdminClient, topic: str, key: str, value: str) -> None:
     entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin.incremental_alter_configs([resource])[resource].result(timeout=30)
+
+
+def test_too_few_replicas_are_found(kafka: str, names: Names) -> None:
+    topics = Topics({"bootstrap.servers": kafka})
+    topics.create(wanted(names, replicas=1), partitions=1, replicas=1)
+    found = [str(finding) for finding in topics.check(wanted(names, replicas=3))]
+    assert any(said.startswith(f"{names.windows}: has 1 replicas, not 3: a broker that is lost") for said in found)
+    assert any(said.startswith(f"{names.windows}: min.insync.replicas is 1, not 2; set it: ") for said in found)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from tests.integration.ports import free_port
 from tests.integration.waiting import until
@@ -159,3 +161,66 @@ def test_two_workers_share_the_partitions_and_one_alone_has_them_all(start: Star
     until(lambda: list(kafka_live.members().values()) == [4 + 4 + 1 + 4], within=60, what="all for the first")
     first.signal(signal.SIGTERM)
     assert first.ended(DRAIN_S + 15) == 0
+
+
+def test_a_state_that_is_lost_ends_it_with_one_line(start: Start, kafka_live: Live) -> None:
+    windows = kafka_live.names.windows
+    consumer = Consumer({"bootstrap.servers": kafka_live.bootstrap, "group.id": kafka_live.group, "log_level": 0})
+    consumer.commit(offsets=[TopicPartition(windows, 0, 0, "nowhere")], asynchronous=False)
+    consumer.close()
+    worker = start(*arguments(kafka_live))
+    assert worker.ended(60) == 1
+    (line,) = worker.said().splitlines()
+    assert line.startswith("seamwatch worker: the state of windows/0 at offset 0, in ")
+    assert "is lost: the commit does not say where it is" in line
+
+
+def test_a_send_that_fails_ends_it_with_one_line(start: Start, kafka_live: Live) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka_live.bootstrap})
+    windows = kafka_live.names.windows
+    entry = ConfigEntry("max.message.bytes", "100", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, windows, incremental_configs=[entry])
+    admin.incremental_alter_configs([resource])[resource].result(timeout=30)
+    kafka_live.write(fleet(5))
+    worker = start(*arguments(kafka_live))
+    assert worker.ended(90) == 1
+    (line,) = worker.said().splitlines()
+    assert line.startswith(f"seamwatch worker: a message to {windows} was not delivered: MessageSizeTooLargeError")
+
+
+def test_lag_is_exported_and_gauges_go_with_their_partitions(start: Start, kafka_live: Live) -> None:
+    kafka_live.write(fleet(10))
+    pages = [free_port(), free_port()]
+    first = start(*arguments(kafka_live), "--web", f"127.0.0.1:{pages[0]}", "--idle-after", "60")
+
+    def exported(page: int, metric: str) -> set[str]:
+        """Partitions of which a worker exports a metric."""
+        lines = answer(f"http://127.0.0.1:{page}/metrics")[1].splitlines()
+        return {line.split('"')[1] for line in lines if line.startswith(f"{metric}{{")}
+
+    lag, clock = "seamwatch_consumer_lag_records", "seamwatch_arrival_clock_timestamp_seconds"
+    every = 4 + 4 + 1 + 4
+    until(lambda: len(exported(pages[0], lag)) == every, within=60, what="the lag of every partition")
+    until(lambda: len(exported(pages[0], clock)) == 4, within=60, what="the clock of every input")
+    metrics = answer(f"http://127.0.0.1:{pages[0]}/metrics")[1]
+    assert f'seamwatch_consumer_lag_records{{source="{kafka_live.input}/0"}} 0.0' in metrics
+    start(*arguments(kafka_live), "--web", f"127.0.0.1:{pages[1]}")
+    until(lambda: 0 < len(exported(pages[1], lag)) < every, within=60, what="the second to have partitions")
+    until(lambda: len(exported(pages[0], lag)) < every, within=60, what="the first to export fewer")
+    assert not exported(pages[0], lag) & exported(pages[1], lag)
+    assert exported(pages[0], clock) <= exported(pages[0], lag)
+    first.signal(signal.SIGTERM)
+    assert first.ended(DRAIN_S) == 0
+
+
+def test_a_worker_without_work_is_ready_to_take_over(start: Start, kafka_live: Live) -> None:
+    pages = [free_port(), free_port()]
+    only = ("--stages", "pattern")
+    workers = [start(*arguments(kafka_live), *only, "--web", f"127.0.0.1:{page}") for page in pages]
+    until(lambda: len(kafka_live.members()) == 2, within=60, what="both to join")
+    for page in pages:
+        until(lambda page=page: answer(f"http://127.0.0.1:{page}/readyz")[0] == 200, within=60, what="readiness")  # type: ignore[misc]
+    assert sorted(kafka_live.members().values()) == [0, 1]
+    for worker in workers:
+        worker.signal(signal.SIGTERM)
+        assert worker.ended(DRAIN_S) == 0

@@ -280,6 +280,9 @@ class IngestHolding(Holding):
     async def _close(self) -> None:
         await self._commit()
 
+    async def _let_go(self) -> None:
+        self._meter.gone()
+
 
 def _after_cut(mark: Mark, minute: int, at: int) -> Mark:
     return Mark(minute, mark.cuts + 1 if minute == mark.minute else 1, at, idle=True)

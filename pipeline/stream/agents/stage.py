@@ -13,6 +13,7 @@ import msgspec
 from faust.types import TP
 
 from pipeline.codec import Message, decode, encode
+from pipeline.messages import Tick
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.broker import Broker, Record
 from pipeline.stream.checkpoints import VERSION, Checkpoints, LostStateError, Snapshot
@@ -49,6 +50,8 @@ class StageHolding(Holding):
     Args:
         name: this instance as a source, e.g. `windows/3`.
         sources: whom it waits for.
+        may_change: whether these may be others than when its state was written: inputs come and go. Otherwise keys have
+            moved to other partitions, and what is known of them is not here.
         stage: makes the pure stage.
         state: where its snapshots go.
         address: where each message of the stage goes.
@@ -65,6 +68,7 @@ class StageHolding(Holding):
         *,
         name: str,
         sources: Sequence[str],
+        may_change: bool,
         stage: Callable[[], Stage],
         state: TP,
         address: Callable[[Any], Address],
@@ -77,6 +81,8 @@ class StageHolding(Holding):
         super().__init__(tp, broker)
         self._name = name
         self._sources = sorted(sources)
+        self._former: set[str] = set()
+        self._may_change = may_change
         self._stage = stage()
         self._address = address
         self._checkpoint_s = checkpoint_s
@@ -95,7 +101,8 @@ class StageHolding(Holding):
         if committed is not None:
             snapshot, size = await self._checkpoints.load(committed)
             self._meter.kept(size)
-            if snapshot.sources != self._sources:
+            self._former = {*snapshot.sources, *snapshot.former}.difference(self._sources)
+            if snapshot.sources != self._sources and not self._may_change:
                 raise LostStateError(_changed(self._name, snapshot.sources, self._sources))
             self._stage.restore(snapshot.state)
             self._seen = Seen(snapshot.seen)
@@ -107,7 +114,9 @@ class StageHolding(Holding):
             if origin is None:
                 raise self._foreign(record, "it has no stamp")
             if self._seen.is_new(*origin):
-                await self._feed(self._decode(record), record.offset)
+                message = self._decode(record)
+                if not (isinstance(message, Tick) and message.source in self._former):
+                    await self._feed(message, record.offset)
         self.position = end
 
     async def _feed(self, message: Message, offset: int) -> None:
@@ -141,13 +150,20 @@ class StageHolding(Holding):
 
     async def _checkpoint(self) -> None:
         if self.position != self._written:
-            snapshot = Snapshot(VERSION, self.position, self._sources, self._seen.snapshot(), self._stage.snapshot())
-            self._meter.kept(await self._checkpoints.write(snapshot, self.tp))
+            self._meter.kept(await self._checkpoints.write(self.position, self._snapshot, self.tp))
             self._written = self.position
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            VERSION, self.position, self._sources, self._seen.snapshot(), self._stage.snapshot(), sorted(self._former)
+        )
 
     async def _close(self) -> None:
         await self._checkpoint()
         await self._outbox.delivered()
+
+    async def _let_go(self) -> None:
+        self._meter.gone()
 
 
 def _changed(name: str, before: Sequence[str], now: Sequence[str]) -> str:
