@@ -52,11 +52,10 @@ class Surroundings:
     watch: Callable[[Message], None]
 
 
-REMEMBERED_IDS: Final = 2_000_000
-REMEMBERED_SCOPES: Final = 2_000_000
-REMEMBERED_DEVICES: Final = 2_000_000
-"""Over all input partitions together, because one worker may have them all: some 200 bytes each. Half of the ids is
-always remembered, which is more than what is read back at a start unless told otherwise."""
+REMEMBERED_IDS: Final = 4_000_000
+REMEMBERED_NAMES: Final = 2_000_000
+"""Over all input partitions together, because one worker may have them all: up to 32 bytes an id and 120 a name. Half
+of the ids is always remembered, which is more than what is read back at a start unless told otherwise."""
 
 
 def limits_of(partitions: int) -> Limits:
@@ -65,8 +64,7 @@ def limits_of(partitions: int) -> Limits:
     return replace(
         whole,
         event_ids=min(whole.event_ids, max(REMEMBERED_IDS // partitions, 1)),
-        scopes=min(whole.scopes, max(REMEMBERED_SCOPES // partitions, 1)),
-        devices=min(whole.devices, max(REMEMBERED_DEVICES // partitions, 1)),
+        names=min(whole.names, max(REMEMBERED_NAMES // partitions, 1)),
     )
 
 
