@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "replay": "process recorded files, with the same engine as live",
     "measure": "judge a series of single values, one a window, by its own past",
     "check": "lint a configuration directory: every fault at once",
+    "learn": "build anchors from records on disk or in topics",
+    "accept": "accept the present level of a scope as its anchor, with who and why",
     "worker": "the always-on stream processor, against a real Kafka",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",
