@@ -26,6 +26,8 @@ from tests.bench.detect.worlds import COLD_DAYS, HISTORY_DAYS
 RESULTS: Final = ROOT / "build" / "bench-detect.json"
 BUDGET: Final = 0.5
 """False pages a week that yardsticks are tuned to, as is the default of the intent."""
+BEGIN: Final = "<!-- figures -->"
+END: Final = "<!-- end of figures -->"
 QUICK: Final = ("firmware-15", "order", "weak-class", "denial")
 
 
@@ -78,7 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
-    _print(results, options.list)
+    said = _report(results)
+    if options.write is not None:
+        _write(options.write, said)
+    if options.list:
+        said += ["```", table.alarms_list(results.quiet, results.outcomes), "```"]
+    sys.stdout.write("\n".join(said) + "\n")
     return 0
 
 
@@ -106,7 +113,7 @@ def _print_costs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(results: Results, listed: bool) -> None:
+def _report(results: Results) -> list[str]:
     out = [f"`{results.command}`", ""]
     if results.quiet:
         out += [table.quiet_table(results.quiet), ""]
@@ -116,9 +123,14 @@ def _print(results: Results, listed: bool) -> None:
     if results.races:
         out += ["Yardsticks:", "", table.tuned_table(results.tuned), ""]
         out += [table.race_table(results.races, results.outcomes), ""]
-    if listed:
-        out += ["```", table.alarms_list(results.quiet, results.outcomes), "```"]
-    sys.stdout.write("\n".join(out) + "\n")
+    return out
+
+
+def _write(page: Path, said: Sequence[str]) -> None:
+    """Put the tables between the marks of a page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text("\n".join([before + BEGIN, *said, END + after]))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -139,9 +151,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, default=RESULTS)
     parser.add_argument("--cost", action="store_true", help="only what a minute of so many cohorts costs")
     parser.add_argument("--sizes", type=_seeds, default=SIZES, help="of the fleets for --cost")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the marks of this page")
     parser.add_argument("--list", action="store_true", help="every false alarm and every other scope, one a line")
     options = parser.parse_args(given)
     options.given = given
+    if options.write is not None and not options.write.exists():
+        parser.error(f"--write: {options.write} does not exist; it takes a page with {BEGIN} and {END}")
     if options.quick:
         options.seeds, options.null_seeds, options.days = (1, 2), (101, 102), 4
         options.scenarios = tuple(name for name in options.scenarios if name in QUICK)
