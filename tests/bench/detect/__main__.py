@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.simulate.fleet import PRESETS
 from tests.bench.detect import table
 from tests.bench.detect.contest import Race, Rises, Tuned, tune
 from tests.bench.detect.cost import SIZES, Cost, cost, cost_table
@@ -50,20 +51,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     tasks: list[Task] = []
     if not options.null_only:
         tasks += [
-            Task("faults", options.cache, seed, scenarios=options.scenarios, cold=options.cold)
+            Task("faults", options.cache, options.preset, seed, scenarios=options.scenarios, cold=options.cold)
             for seed in options.seeds
         ]
     if not options.no_null:
-        tasks += [Task("quiet", options.cache, seed, days=options.days) for seed in options.null_seeds]
+        tasks += [Task("quiet", options.cache, options.preset, seed, days=options.days) for seed in options.null_seeds]
     with ProcessPoolExecutor(options.processes, get_context("spawn"), os.nice, (10,)) as pool:
         found = _all(pool, tasks)
         tuned: list[Tuned] = []
         if options.yardsticks:
             quiet_seeds = options.null_seeds[: options.tune]
-            tasks = [Task("rises", options.cache, seed, days=options.days) for seed in quiet_seeds]
+            tasks = [Task("rises", options.cache, options.preset, seed, days=options.days) for seed in quiet_seeds]
             tuned = tune([one for one in _all(pool, tasks) if isinstance(one, Rises)], BUDGET)
             tasks = [
-                Task("race", options.cache, seed, scenarios=options.scenarios, tuned=tuple(tuned))
+                Task("race", options.cache, options.preset, seed, scenarios=options.scenarios, tuned=tuple(tuned))
                 for seed in options.seeds
             ]
             found += _all(pool, tasks)
@@ -146,6 +147,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--yardsticks", action="store_true", help="tune and run these as well")
     parser.add_argument("--tune", type=int, default=6, help="so many quiet fleets are for tuning yardsticks")
     parser.add_argument("--quick", action="store_true", help="two seeds, a few scenarios, two quiet fleets")
+    parser.add_argument(
+        "--preset", choices=list(PRESETS), default="standard", help="fleet; limits are meant for the standard one"
+    )
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--cache", type=Path, default=CACHE, help="where recordings are kept")
     parser.add_argument("--json", type=Path, default=RESULTS)
