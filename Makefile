@@ -22,7 +22,7 @@ EVERYTHING := $(VENV)/.everything-is-current
 # What Seamwatch is measured against needs other versions of Kafka's client than Seamwatch does.
 YARDSTICKS := build/yardsticks
 
-.PHONY: help setup demo test torture soak lint bench bench-detect bench-real kafka clean
+.PHONY: help setup demo test torture soak lint bench bench-detect bench-models bench-real kafka clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ lint: $(EVERYTHING) ## format, lint, types and layers
 # Numbers are small arrays: threads of a BLAS would only wait for each other.
 bench-detect: $(EVERYTHING) ## false pages, delays, scopes: make bench-detect ARGS='--seeds 1-3 --scenarios order --no-null'
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.detect $(ARGS)
+
+bench-models: $(EVERYTHING) ## what each model costs per update and in memory
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.models
 
 bench-real: $(EVERYTHING) ## what is said of recorded data, where they are: make bench-real ARGS=nab
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.real $(ARGS)

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.simulate.fleet import PRESETS
 from tests.bench.detect import table
 from tests.bench.detect.contest import Race, Rises, Tuned, tune
 from tests.bench.detect.cost import SIZES, Cost, cost, cost_table
@@ -26,6 +27,8 @@ from tests.bench.detect.worlds import COLD_DAYS, HISTORY_DAYS
 RESULTS: Final = ROOT / "build" / "bench-detect.json"
 BUDGET: Final = 0.5
 """False pages a week that yardsticks are tuned to, as is the default of the intent."""
+BEGIN: Final = "<!-- figures -->"
+END: Final = "<!-- end of figures -->"
 QUICK: Final = ("firmware-15", "order", "weak-class", "denial")
 
 
@@ -48,20 +51,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     tasks: list[Task] = []
     if not options.null_only:
         tasks += [
-            Task("faults", options.cache, seed, scenarios=options.scenarios, cold=options.cold)
+            Task("faults", options.cache, options.preset, seed, scenarios=options.scenarios, cold=options.cold)
             for seed in options.seeds
         ]
     if not options.no_null:
-        tasks += [Task("quiet", options.cache, seed, days=options.days) for seed in options.null_seeds]
+        tasks += [Task("quiet", options.cache, options.preset, seed, days=options.days) for seed in options.null_seeds]
     with ProcessPoolExecutor(options.processes, get_context("spawn"), os.nice, (10,)) as pool:
         found = _all(pool, tasks)
         tuned: list[Tuned] = []
         if options.yardsticks:
             quiet_seeds = options.null_seeds[: options.tune]
-            tasks = [Task("rises", options.cache, seed, days=options.days) for seed in quiet_seeds]
+            tasks = [Task("rises", options.cache, options.preset, seed, days=options.days) for seed in quiet_seeds]
             tuned = tune([one for one in _all(pool, tasks) if isinstance(one, Rises)], BUDGET)
             tasks = [
-                Task("race", options.cache, seed, scenarios=options.scenarios, tuned=tuple(tuned))
+                Task("race", options.cache, options.preset, seed, scenarios=options.scenarios, tuned=tuple(tuned))
                 for seed in options.seeds
             ]
             found += _all(pool, tasks)
@@ -78,7 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
-    _print(results, options.list)
+    said = _report(results)
+    if options.write is not None:
+        _write(options.write, said)
+    if options.list:
+        said += ["```", table.alarms_list(results.quiet, results.outcomes), "```"]
+    sys.stdout.write("\n".join(said) + "\n")
     return 0
 
 
@@ -106,7 +114,7 @@ def _print_costs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(results: Results, listed: bool) -> None:
+def _report(results: Results) -> list[str]:
     out = [f"`{results.command}`", ""]
     if results.quiet:
         out += [table.quiet_table(results.quiet), ""]
@@ -116,9 +124,14 @@ def _print(results: Results, listed: bool) -> None:
     if results.races:
         out += ["Yardsticks:", "", table.tuned_table(results.tuned), ""]
         out += [table.race_table(results.races, results.outcomes), ""]
-    if listed:
-        out += ["```", table.alarms_list(results.quiet, results.outcomes), "```"]
-    sys.stdout.write("\n".join(out) + "\n")
+    return out
+
+
+def _write(page: Path, said: Sequence[str]) -> None:
+    """Put the tables between the marks of a page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text("\n".join([before + BEGIN, *said, END + after]))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -134,14 +147,20 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--yardsticks", action="store_true", help="tune and run these as well")
     parser.add_argument("--tune", type=int, default=6, help="so many quiet fleets are for tuning yardsticks")
     parser.add_argument("--quick", action="store_true", help="two seeds, a few scenarios, two quiet fleets")
+    parser.add_argument(
+        "--preset", choices=list(PRESETS), default="standard", help="fleet; limits are meant for the standard one"
+    )
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--cache", type=Path, default=CACHE, help="where recordings are kept")
     parser.add_argument("--json", type=Path, default=RESULTS)
     parser.add_argument("--cost", action="store_true", help="only what a minute of so many cohorts costs")
     parser.add_argument("--sizes", type=_seeds, default=SIZES, help="of the fleets for --cost")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the marks of this page")
     parser.add_argument("--list", action="store_true", help="every false alarm and every other scope, one a line")
     options = parser.parse_args(given)
     options.given = given
+    if options.write is not None and not options.write.exists():
+        parser.error(f"--write: {options.write} does not exist; it takes a page with {BEGIN} and {END}")
     if options.quick:
         options.seeds, options.null_seeds, options.days = (1, 2), (101, 102), 4
         options.scenarios = tuple(name for name in options.scenarios if name in QUICK)

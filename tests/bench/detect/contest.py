@@ -17,7 +17,7 @@ from pipeline.simulate.faults import Fault
 from tests.bench.detect.recordings import Recording
 from tests.bench.detect.scenarios import DAY, MONDAY_MS, Scenario, start_of
 from tests.bench.detect.series import STEP, Deviations, Floats, scale, standardised
-from tests.bench.detect.worlds import HISTORY_DAYS, fault_setting, null_setting
+from tests.bench.detect.worlds import HISTORY_DAYS, Setting
 from tests.bench.detect.yardsticks import Adwin, all_of
 
 DEAD_MINUTES: Final = DAY
@@ -52,10 +52,9 @@ class Race(msgspec.Struct):
     watched: int
 
 
-def rises(cache: Path, seed: int, days: int) -> Rises:
+def rises(cache: Path, setting: Setting) -> Rises:
     """What each yardstick's statistics did in a quiet fleet."""
-    recording = Recording(cache, null_setting(seed, days))
-    steps = list(_listen(recording, (HISTORY_DAYS + days) * DAY, Deviations()))
+    steps = list(_listen(Recording(cache, setting), setting.minutes, Deviations()))
     past = HISTORY_DAYS * DAY // STEP
     spread = scale(off for _, off in steps[DAY // STEP : past])
     found: dict[str, list[list[tuple[float, float]]]] = {}
@@ -69,7 +68,7 @@ def rises(cache: Path, seed: int, days: int) -> Rises:
                 pairs = zip(before[rising].tolist(), now[rising].tolist(), strict=True)
                 held.append(heapq.nlargest(_KEPT, pairs, key=lambda pair: pair[1]))
             before = np.where(np.isfinite(now), now, before)
-    return Rises(days / 7, found)
+    return Rises((setting.minutes - HISTORY_DAYS * DAY) / (7 * DAY), found)
 
 
 def tune(runs: Sequence[Rises], budget: float) -> list[Tuned]:
@@ -106,9 +105,9 @@ def _pages(steps: Sequence[Sequence[tuple[float, float]]], threshold: float) -> 
     return pages
 
 
-def race(cache: Path, seed: int, scenarios: Sequence[Scenario], tuned: Sequence[Tuned]) -> list[Race]:
+def race(cache: Path, setting: Setting, scenarios: Sequence[Scenario], tuned: Sequence[Tuned]) -> list[Race]:
     """The tuned yardsticks on one seed's faults, each watched for twice the scenario's limit."""
-    setting = fault_setting(seed)
+    seed = setting.seed
     start = start_of(seed, HISTORY_DAYS)
     history = Recording(cache, setting, marks=(start,))
     deviations = Deviations()

@@ -67,7 +67,8 @@ class Deviations:
         self._fit()
         references = self.references
         rows = np.arange(len(references.cohorts))
-        expected = references.expected(rows, self._n, references.shape(end - STEP * MINUTE_MS // 2))
+        shaped = self._n * references.shape(end - STEP * MINUTE_MS // 2, rows)
+        expected = references.expected(np.ix_(rows, np.arange(len(references.channels))), self._n, shaped)
         known = (self._n > 0) & (references.mass > 0)
         off = np.divide(self._x - expected, self._n, out=np.full(self._n.shape, np.nan), where=known)
         self._n[:] = 0.0

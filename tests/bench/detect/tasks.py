@@ -20,6 +20,8 @@ class Task(msgspec.Struct, frozen=True):
 
     kind: str
     cache: Path
+    preset: str
+    """Of the fleet."""
     seed: int
     days: int = 0
     """Of a quiet fleet after its history."""
@@ -35,16 +37,16 @@ def work(task: Task) -> list[Found]:
     scenarios = [BY_NAME[name] for name in task.scenarios]
     match task.kind:
         case "quiet":
-            quiet = run_quiet(task.cache, null_setting(task.seed, task.days))
+            quiet = run_quiet(task.cache, null_setting(task.seed, task.days, task.preset))
             pages = sum(alarm.severity == "page" and alarm.kind != "feed" for alarm in quiet.cold + quiet.warm)
             tell(f"quiet seed {task.seed}: {pages} false pages in {quiet.cold_days + quiet.warm_days} days")
             return [quiet]
         case "faults":
-            return [*run_scenarios(task.cache, fault_setting(task.seed), scenarios, task.cold, tell)]
+            return [*run_scenarios(task.cache, fault_setting(task.seed, task.preset), scenarios, task.cold, tell)]
         case "rises":
-            return [rises(task.cache, task.seed, task.days)]
+            return [rises(task.cache, null_setting(task.seed, task.days, task.preset))]
         case _:
-            return [*race(task.cache, task.seed, scenarios, task.tuned)]
+            return [*race(task.cache, fault_setting(task.seed, task.preset), scenarios, task.tuned)]
 
 
 def tell(line: str) -> None:

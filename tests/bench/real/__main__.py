@@ -69,7 +69,7 @@ def _phones() -> None:
         lines, _ = phones(session)
         fired = list(first_firing(said_of(lines)))
         _say(f"Phones {session}, as recorded: {len(fired)} incidents")
-        for factor in (1.15, 1.3, 2.0):
+        for factor in (1.15, 1.3):
             right, delays, others = 0, [], 0
             names = devices(session)
             for name in names:
