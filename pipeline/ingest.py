@@ -27,7 +27,7 @@ from pipeline.devices import Devices
 from pipeline.gaps import Missing
 from pipeline.messages import MINUTE_MS, Reject, Tick, Windows
 from pipeline.observation import LATEST_MS, Observation
-from pipeline.operators import ADAPTERS
+from pipeline.operators import Adapter, adapter_of
 from pipeline.operators.adapter import Decoded, refusal
 from pipeline.ordering import DUPLICATE, RESET, Ordering
 from pipeline.records import RecordBatch
@@ -90,7 +90,7 @@ class _Queue:
     """Records that the arrival clock has not decided, in the order of the log.
 
     batches, indices: where each observation was. violations: by number of the observation. walls: the broker's time of
-    each record, empty on disk.
+    each record, empty on disk. several: some record gave more than one observation.
     """
 
     observations: list[Observation] = field(default_factory=list)
@@ -100,9 +100,11 @@ class _Queue:
     violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
     refused: list[_Refused] = field(default_factory=list)
     walls: list[int] = field(default_factory=list)
+    several: bool = False
 
     def add(self, batch: RecordBatch, decoded: Decoded) -> None:
         before = len(self.observations)
+        self.several = decoded.several or (self.several and before > 0)
         self.observations += decoded.observations
         self.arrivals += decoded.arrivals
         self.batches += [batch] * len(decoded.where)
@@ -145,6 +147,27 @@ class _Queue:
             {number[row]: violated for row, violated in self.violations.items() if row in number},
         )
 
+    def decide(self, arrival: ArrivalClock, last: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The clock at each observation and which are refused, as far as that can be said; see `ArrivalClock.admit`.
+
+        Those of one record came together: they are one witness, not several.
+        """
+        if not self.several:
+            return arrival.admit(self.arrivals, self.walls or None, last=last)
+        firsts = [
+            row
+            for row, at in enumerate(self.arrivals)
+            if not row
+            or self.indices[row - 1] != self.indices[row]
+            or self.batches[row - 1] is not self.batches[row]
+            or self.arrivals[row - 1] != at
+        ]
+        walls = [self.walls[row] for row in firsts] if self.walls else None
+        clock, wild = arrival.admit([self.arrivals[row] for row in firsts], walls, last=last)
+        ends = np.array([*firsts[1:], len(self.arrivals)], dtype=np.int64)
+        each = (ends - np.array(firsts, dtype=np.int64))[: len(clock)]
+        return np.repeat(clock, each), np.repeat(wild, each)
+
     def position(self, number: int) -> int:
         return self.batches[number].positions[self.indices[number]]
 
@@ -154,15 +177,15 @@ class Ingest:
 
     Args:
         source: its name, as the next stage knows it.
-        adapter: the wire format.
+        adapter: the wire format, by its name or with what is known of the operator.
         limits: what is kept in memory.
     """
 
-    def __init__(self, source: str, *, adapter: str = "canonical", limits: Limits = _LIMITS) -> None:
+    def __init__(self, source: str, *, adapter: str | Adapter = "canonical", limits: Limits = _LIMITS) -> None:
         self.source = source
         self.totals = Totals()
         self._limits = limits
-        self._adapter = ADAPTERS[adapter]()
+        self._adapter = adapter_of(adapter) if isinstance(adapter, str) else adapter
         self._queue = _Queue()
         self._arrival = ArrivalClock()
         self._ordering = Ordering(ids=limits.event_ids, scopes=limits.scopes, gaps=limits.gaps)
@@ -226,7 +249,7 @@ class Ingest:
     def _let_through(self, out: list[Answer], last: bool = False) -> None:
         """Ask the arrival clock about the queue, and count what it has decided."""
         before = self._arrival.now
-        clock, wild = self._arrival.admit(self._queue.arrivals, self._queue.walls or None, last=last)
+        clock, wild = self._queue.decide(self._arrival, last)
         taken = self._queue.take(len(clock))
         refused = [
             (before if not it.after else int(clock[it.after - 1]), it.operator, it.reason, it.position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -31,7 +32,10 @@ class Decoded:
     arrivals: when the first system that we trust received each, ms since the epoch.
     where: index into the batch of the record that each observation came from (one record may hold several).
     violations: contract clauses that an observation violates, by its index; most have none.
-    raw: values that were replaced (an enum's unknown member), by observation's index and field.
+    raw: values that were replaced (an enum's unknown member) or could not be mapped, by observation's index and by
+        field or source; those that were not mapped only where somebody asked for them.
+    tolerated: violations of clauses that a quirk of the operator allows for the time being; they ride on nothing.
+    several: some record gave more than one observation.
     unknown_fields: fields that were not understood, and ignored.
     """
 
@@ -42,10 +46,13 @@ class Decoded:
     raw: dict[int, dict[str, str]] = field(default_factory=dict)
     rejects: list[Refusal] = field(default_factory=list)
     unknown_fields: int = 0
+    tolerated: Counter[str] = field(default_factory=Counter)
+    several: bool = False
 
 
 class Adapter(ABC):
-    """Turns records of one wire format into Observations. Pure: the same record gives the same answer."""
+    """Turns records of one wire format into Observations. The same log gives the same answer: what an adapter remembers
+    (a device's last report, say) is bounded, and came from the records before."""
 
     @abstractmethod
     def decode(self, batch: RecordBatch) -> Decoded:

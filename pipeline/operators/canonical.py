@@ -171,6 +171,25 @@ def _observation(value: bytes) -> _Reading:
     return _Reading(observation, unknown, ("json.duplicate_key",) if repeated else ())
 
 
+def settled(fields: dict[str, Any]) -> tuple[Observation, tuple[str, ...], dict[str, str]]:
+    """An observation of values that an adapter found, held to the bounds of the wire contract; absent ones left out.
+
+    Returns it, the clauses that its values violate, and the enum values that were replaced.
+
+    Raises:
+        UnusableRecordError: a required field is not usable.
+    """
+    try:
+        observation = msgspec.convert(fields, Observation)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        pass
+    else:
+        if all(value.isprintable() for value in fields.values() if value.__class__ is str):
+            return observation, (), {}
+    reading = _leniently(fields, 0, False)
+    return reading.observation, reading.violations, reading.raw or {}
+
+
 def _leniently(fields: dict[str, Any], unknown: int, repeated: bool) -> _Reading:
     used: dict[str, Any] = {}
     violations = ["json.duplicate_key"] if repeated else []
