@@ -17,6 +17,7 @@ from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest
 from pipeline.intent import Intent
 from pipeline.messages import Incident, Reject, Tick, Windows
+from pipeline.operators import Adapter
 from pipeline.records import RecordBatch
 
 
@@ -32,7 +33,7 @@ class Output:
 class Engine:
     """All stages in one process, over one stream."""
 
-    def __init__(self, intent: Intent, source: str = "replay", adapter: str = "canonical") -> None:
+    def __init__(self, intent: Intent, source: str = "replay", adapter: str | Adapter = "canonical") -> None:
         self.ingest = Ingest(source, adapter=adapter)
         self.baseline = Baseline([source])
         self.pattern = Pattern([self.baseline.name], intent)

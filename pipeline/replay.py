@@ -17,6 +17,7 @@ from pipeline.detect.evidence import Evidence
 from pipeline.engine import Engine, Output
 from pipeline.intent import Intent, Severity
 from pipeline.messages import Incident, Reject
+from pipeline.operators import Adapter
 from pipeline.recordfile import InputFault, RecordFiles
 
 SEVERITIES: Final = tuple(str(severity) for severity in Severity)
@@ -63,7 +64,7 @@ def replay(
     intent: Intent,
     goals: Goals,
     *,
-    adapter: str = "canonical",
+    adapter: str | Adapter = "canonical",
     progress: Callable[[int], object] = lambda bytes_read: None,
 ) -> Result:
     """Feed the records of `files` to the engine and write what it says. `progress` is told the bytes read so far.

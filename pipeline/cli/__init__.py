@@ -16,6 +16,7 @@ from typing import Final
 
 COMMANDS: Final = {
     "replay": "process recorded files, with the same engine as live",
+    "adapt": "show what an operator's records become, a record at a time",
     "check": "lint a configuration directory: every fault at once",
     "worker": "the always-on stream processor, against a real Kafka",
     "topics": "create and check the topics of a worker",

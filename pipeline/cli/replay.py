@@ -13,8 +13,9 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from pipeline.config.directory import Configuration, configuration
 from pipeline.incidents.wording import instant
-from pipeline.intent import ConfigurationError, default, load
+from pipeline.intent import ConfigurationError
 from pipeline.operators import ADAPTERS
 from pipeline.recordfile import STDIN, RecordFiles, printable
 from pipeline.replay import SEVERITIES, Goals, Result, replay
@@ -32,9 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--format",
         metavar="NAME",
         choices=list(ADAPTERS),
-        default="canonical",
-        help="wire format of the records: %(choices)s (default %(default)s)",
+        help="wire format of the records: %(choices)s (default: the operator's, else canonical)",
     )
+    parser.add_argument("--operator", metavar="NAME", help="whose records they are, by its file in --config")
     parser.add_argument("--incidents", metavar="OUT.ndjson", help="every change of an incident, one a line")
     parser.add_argument(
         "--evidence", metavar="OUT.ndjson", help="what was seen and expected, one cohort and minute a line"
@@ -59,10 +60,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
     try:
-        intent = load(Path(arguments.config)) if arguments.config is not None else default()
+        found = configuration(Path(arguments.config)) if arguments.config is not None else Configuration()
+        adapter = found.adapter(arguments.operator, arguments.format)
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"seamwatch replay: {fault}", file=sys.stderr)
+        return 2
+    except LookupError as error:
+        print(f"seamwatch replay: {error.args[0]}", file=sys.stderr)
         return 2
     wrong = _clash(arguments)
     if wrong is not None:
@@ -71,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = RecordFiles(arguments.files)
     try:
         with _outputs(arguments) as (goals, report), _progress(files.size()) as progress:
-            result = replay(files, intent, goals, adapter=arguments.format, progress=progress)
+            result = replay(files, found.intent, goals, adapter=adapter, progress=progress)
             if report is not None:
                 _write_report(report, result, files.names)
     except BrokenPipeError:

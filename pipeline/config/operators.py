@@ -95,7 +95,7 @@ def operator(root: Section, stem: str) -> Profile:
     if root.node.get("format") is None:
         root.fault("format", "format is missing", f"choose one of {', '.join(ADAPTERS)}")
     format_name = root.choice("format", tuple(ADAPTERS), "canonical") or "canonical"
-    if format_name == "canonical":
+    if root.node.get("format") == "canonical":
         for key in ("fields", "defaults", "operations", "outcomes", "measures", "environment", "clock", "quirks"):
             if key in root.node:
                 root.fault(key, f"{key} says nothing of canonical records", "they have our fields; remove it")

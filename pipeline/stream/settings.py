@@ -24,8 +24,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
+from pipeline.config.operators import operators
 from pipeline.intent.load import ConfigurationError, Fault
-from pipeline.operators import ADAPTERS
+from pipeline.operators import ADAPTERS, PLAIN, Profile
 
 FILE_NAME: Final = "worker.yaml"
 STAGES: Final = ("ingest", "baseline", "pattern", "route")
@@ -51,7 +52,7 @@ class Settings:
 
     Attributes:
         brokers: where the cluster is asked for at first, at least one.
-        inputs: input topics and their format.
+        inputs: input topics and their format; those of the operators' files among them.
         prefix: begins the name of every topic and group that is Seamwatch's own.
         group: consumer group; workers of one group share the work.
         stages: what this worker does.
@@ -63,6 +64,7 @@ class Settings:
         lookback: records of an input partition that are read back at most, to know its duplicates and order again.
         session_s: a worker that is not heard of for so long has its partitions given to others.
         stall_s: waiting records and no progress for so long ends the worker.
+        operators: what is known of the operators of input topics, by topic.
     """
 
     brokers: tuple[Address, ...]
@@ -78,6 +80,11 @@ class Settings:
     lookback: int = 1_000_000
     session_s: float = 15.0
     stall_s: float = 120.0
+    operators: Mapping[str, Profile] = field(default_factory=dict)
+
+    def operator(self, topic: str) -> Profile:
+        """What is known of whose topic it is."""
+        return self.operators.get(topic, PLAIN)
 
     @property
     def bootstrap(self) -> str:
@@ -218,6 +225,8 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
             _read(name, environment[variable], found, faults, (f"${variable}", 1))
     for name, value in arguments.items():
         _read(name, value, found, faults, (f"--{_option(name)}", 1))
+    if directory is not None:
+        _add_operators(directory, found, faults)
     if not faults:
         if "brokers" not in found:
             faults.append(
@@ -230,6 +239,29 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
     if faults:
         raise ConfigurationError(faults)
     return Settings(directory=directory, **found)
+
+
+def faults_of(directory: Path) -> list[Fault]:
+    """What is wrong with a directory's `worker.yaml`."""
+    faults: list[Fault] = []
+    try:
+        _from_file(directory, faults)
+    except ConfigurationError as error:
+        faults += error.faults
+    return faults
+
+
+def _add_operators(directory: Path, found: dict[str, Any], faults: list[Fault]) -> None:
+    """Topics of the operators' files are inputs; a format that was given otherwise is a fault."""
+    profiles = {topic: profile for profile in operators(directory, faults) for topic in profile.topics}
+    inputs = dict(found.get("inputs") or {})
+    for topic, profile in profiles.items():
+        given = inputs.setdefault(topic, profile.format)
+        if given != profile.format:
+            wrong = f"{topic} is given as {given}, and {profile.name} is configured to send {profile.format}"
+            faults.append(Fault("--input", 1, wrong, "leave out the format, or mend the operator's file"))
+    if profiles:
+        found |= {"inputs": inputs, "operators": profiles}
 
 
 def _option(name: str) -> str:

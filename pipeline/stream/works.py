@@ -17,6 +17,7 @@ from pipeline.ingest import Ingest
 from pipeline.intent import Intent
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
+from pipeline.operators import adapter_of
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.ingest import IngestHolding
 from pipeline.stream.agents.route import RouteHolding, Sink
@@ -63,7 +64,10 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             tp,
             broker,
             names,
-            stage=lambda: Ingest(source_of(tp.topic, tp.partition), adapter=settings.inputs[tp.topic]),
+            stage=lambda: Ingest(
+                source_of(tp.topic, tp.partition),
+                adapter=adapter_of(settings.inputs[tp.topic], settings.operator(tp.topic)),
+            ),
             windows=windows,
             idle_after_s=settings.idle_after_s,
             lookback=settings.lookback,
