@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "replay": "process recorded files, with the same engine as live",
     "adapt": "show what an operator's records become, a record at a time",
     "check": "lint a configuration directory: every fault at once",
+    "contracts": "say which operator keeps which clause of its format",
     "worker": "the always-on stream processor, against a real Kafka",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",
