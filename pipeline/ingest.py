@@ -248,15 +248,15 @@ class Ingest:
 
     def _let_through(self, out: list[Answer], last: bool = False) -> None:
         """Ask the arrival clock about the queue, and count what it has decided."""
-        before = self._arrival.now
+        before, whose = self._arrival.now, self._adapter.whose
         clock, wild = self._queue.decide(self._arrival, last)
         taken = self._queue.take(len(clock))
         refused = [
-            (before if not it.after else int(clock[it.after - 1]), it.operator, it.reason, it.position)
+            (before if not it.after else int(clock[it.after - 1]), it.operator or whose, it.reason, it.position)
             for it in taken.refused
         ]
         for number in np.flatnonzero(wild).tolist():
-            reject = _ahead(taken, number)
+            reject = _ahead(taken, number, self._adapter.version)
             self.totals.rejected[reject.reason] += 1
             out.append(reject)
             operator = taken.observations[number].operator
@@ -349,8 +349,9 @@ class Ingest:
             self._minute.add_missing(cohort, self._devices.number(cohort.operator, device, session), numbers)
 
 
-def _ahead(queue: _Queue, number: int) -> Reject:
+def _ahead(queue: _Queue, number: int, adapter: str) -> Reject:
     batch, index = queue.batches[number], queue.indices[number]
     at = queue.arrivals[number]
     detail = f"received_at {at} is more than an hour ahead of the log, and the five records after it do not agree"
-    return refusal(batch, index, "received_at.ahead", "received_at", detail).reject
+    operator = queue.observations[number].operator
+    return refusal(batch, index, "received_at.ahead", "received_at", detail, operator, adapter).reject

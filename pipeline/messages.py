@@ -130,6 +130,12 @@ class Reject(msgspec.Struct, frozen=True, gc=False, tag="reject"):
     value: bytes
     """The record as it came (base64 in JSON)."""
     received_at: int | None = None
+    adapter: str = ""
+    """Format and version of what refused it, such as `cmcd/1`: whether it is worth another try."""
+    operator: str | None = None
+    """Whose it is, where that is known."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    """Of the Kafka record, without which some formats cannot be read again."""
 
 
 class Signal(msgspec.Struct, frozen=True):

@@ -190,6 +190,12 @@ class Metrics(Collector):
             "Records that could not become observations, by reason; each is in the rejects topic with its place.",
             REASON,
         )
+        self.intake_stopped = self._made(
+            Gauge,
+            "seamwatch_intake_stopped",
+            "1 for an input partition that is read no more, as more was refused than its operator's limit allows.",
+            SOURCE,
+        )
         self.unknown_fields = self._made(
             Counter,
             "seamwatch_unknown_fields_total",

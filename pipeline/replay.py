@@ -126,6 +126,10 @@ def reject_line(reject: Reject) -> bytes:
                 "place": str(reject.place),
                 "detail": reject.detail,
                 "value": reject.value,
+                "adapter": reject.adapter,
+                "operator": reject.operator,
+                "received_at": reject.received_at,
+                "headers": reject.headers,
             }
         )
         + b"\n"

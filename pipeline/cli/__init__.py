@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "check": "lint a configuration directory: every fault at once",
     "contracts": "say which operator keeps which clause of its format",
     "worker": "the always-on stream processor, against a real Kafka",
+    "rejects": "list, show and redrive records that could not be used",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",
     "demo": "see an incident form, fire and resolve, with nothing but this program",

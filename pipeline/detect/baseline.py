@@ -21,6 +21,7 @@ from pipeline.detect.anchors import AnchorBook, AnchorPolicy
 from pipeline.detect.channels import COHORT_RATES, OPERATION_SIGNALS, ChannelTable
 from pipeline.detect.evidence import Anchors, Evidence, FeedHealth
 from pipeline.detect.feed import FeedGate, VolumeProfile
+from pipeline.detect.rejectwatch import with_rejects
 from pipeline.detect.watermark import Watermark
 from pipeline.messages import LATENCY_BIN, LATENCY_BINS, MINUTE_MS, UNIT, CohortWindow, Tick, Windows
 from pipeline.observation import Cohort
@@ -163,7 +164,7 @@ class Baseline:
             out.append(self._book.message(self.name, minute, successors))
         rows = np.array([self._book.row(cohort) for cohort in cohorts], dtype=np.intp)
         records = [sum(part.records for part in parts[cohort]) for cohort in cohorts]
-        feeds = self._judge_feeds(minute, cohorts, records)
+        feeds = with_rejects(self._judge_feeds(minute, cohorts, records), minute, windows)
         aside = self._set_aside(minute, cohorts, rows, records, feeds)
         n, x = self._measure(rows, self._count([parts[cohort] for cohort in cohorts]), ~aside)
         known_outage = [self._gates[cohort.operator].explains_gaps(minute) for cohort in cohorts]

@@ -25,6 +25,8 @@ class FeedHealth(msgspec.Struct, frozen=True):
     """In this minute."""
     expected: float
     """Records a minute at this hour; 0 when not known yet."""
+    rejected: int = 0
+    """Records of this minute that could not be used."""
 
 
 class Evidence(msgspec.Struct, frozen=True, tag="evidence"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.detect.evidence import Evidence, FeedHealth
+from pipeline.detect.rejectwatch import RejectWatch
 from pipeline.incidents import wording
 from pipeline.incidents.life import Finding, Incidents
 from pipeline.intent import Intent, Severity
@@ -19,6 +20,7 @@ class FeedWatch:
 
     def __init__(self, intent: Intent) -> None:
         self._intent = intent
+        self._rejects = RejectWatch()
 
     def judge(self, evidence: Evidence, incidents: Incidents) -> list[Incident]:
         out: list[Incident] = []
@@ -26,13 +28,20 @@ class FeedWatch:
             case = incidents.find((("operator", operator),), "feed")
             is_open = case is not None and case.state != "resolved"
             silent = feed.state == "silent" and evidence.minute - feed.since >= FIRING_MINUTES * MINUTE_MS
-            if silent and not is_open:
-                out.append(incidents.begin(self._finding(operator, feed), "firing", evidence.minute)[1])
-            elif case is not None and case.state == "firing" and feed.state != "silent":
+            refused = self._rejects.finding(operator, feed, evidence.minute)
+            if (silent or refused is not None) and not is_open:
+                finding = self._finding(operator, feed) if refused is None else refused
+                out.append(incidents.begin(finding, "firing", evidence.minute)[1])
+            elif case is not None and case.state == "firing" and feed.state != "silent" and refused is None:
                 out.append(incidents.change(case, "recovering", evidence.minute))
-            elif case is not None and case.state == "recovering" and feed.state == "silent":
-                out.append(incidents.change(case, "firing", evidence.minute))
-            elif case is not None and case.state == "recovering" and feed.state == "ok":
+            elif case is not None and case.state == "recovering" and (feed.state == "silent" or refused is not None):
+                out.append(incidents.change(case, "firing", evidence.minute, refused))
+            elif (
+                case is not None
+                and case.state == "recovering"
+                and feed.state == "ok"
+                and self._rejects.is_over(case, evidence.minute)
+            ):
                 out.append(incidents.change(case, "resolved", evidence.minute))
         return out
 

@@ -34,7 +34,9 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {"canonical": Canonical, **RECORD_AD
 def adapter_of(format_name: str, profile: Profile = PLAIN, *, keep_raw: bool = False) -> Adapter:
     """An adapter for an operator's feed; canonical records say everything themselves."""
     if format_name == "canonical":
-        return Canonical()
+        canonical = Canonical()
+        canonical.whose = None if profile is PLAIN else profile.name
+        return canonical
     return RECORD_ADAPTERS[format_name](profile, keep_raw=keep_raw)
 
 

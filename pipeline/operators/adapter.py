@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from pipeline.messages import Place, Reject
 from pipeline.observation import Observation
@@ -15,6 +15,7 @@ from pipeline.records import RecordBatch
 
 LONGEST_REJECT: Final = 64 * 1024
 """Of a record over the limit so much is kept: it cannot be fed again, and must fit through a dead-letter queue."""
+MOST_HEADERS: Final = 64
 
 
 class Refusal(NamedTuple):
@@ -52,7 +53,16 @@ class Decoded:
 
 class Adapter(ABC):
     """Turns records of one wire format into Observations. The same log gives the same answer: what an adapter remembers
-    (a device's last report, say) is bounded, and came from the records before."""
+    (a device's last report, say) is bounded, and came from the records before.
+
+    Attributes:
+        version: format and version of its reader, raised when it reads differently: a record that was refused by
+            another is worth another try.
+        whose: the operator of all that it reads, where that is known.
+    """
+
+    version: ClassVar[str]
+    whose: str | None = None
 
     @abstractmethod
     def decode(self, batch: RecordBatch) -> Decoded:
@@ -60,12 +70,20 @@ class Adapter(ABC):
 
 
 def refusal(
-    batch: RecordBatch, index: int, reason: str, field: str | None, detail: str, operator: str | None = None
+    batch: RecordBatch,
+    index: int,
+    reason: str,
+    field: str | None,
+    detail: str,
+    operator: str | None = None,
+    adapter: str = "canonical/1",
 ) -> Refusal:
     """A refusal of a record of a batch."""
     value = batch.values[index]
     if len(value) > MAX_BYTES:
         value = value[:LONGEST_REJECT]
     received_at = batch.timestamps[index] if batch.timestamps is not None else None
+    headers = tuple((name, said) for name, said in batch.headers[index]) if batch.headers is not None else ()
     place = Place(batch.origin, batch.positions[index])
-    return Refusal(index, operator, Reject(reason, field, place, detail, value, received_at))
+    reject = Reject(reason, field, place, detail, value, received_at, adapter, operator, headers[:MOST_HEADERS])
+    return Refusal(index, operator, reject)

@@ -47,6 +47,8 @@ _GRID_LEAST_S: Final = 2.0
 class BulkData(RecordAdapter):
     """The adapter of bulk data."""
 
+    version = "bulkdata/1"
+
     def __init__(self, profile: Profile = PLAIN, *, keep_raw: bool = True) -> None:
         super().__init__(profile, keep_raw=keep_raw)
         rule: EnvironmentRule = BY_FIRMWARE

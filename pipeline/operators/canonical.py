@@ -69,6 +69,8 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 class Canonical(Adapter):
     """The canonical adapter."""
 
+    version = "canonical/1"
+
     def decode(self, batch: RecordBatch) -> Decoded:
         out = Decoded()
         keep, arrived = out.observations.append, out.arrivals.append

@@ -38,6 +38,8 @@ _LONGEST_ID: Final = 256
 class CloudEvents(RecordAdapter):
     """The adapter of CloudEvents."""
 
+    version = "cloudevents/1"
+
     def __init__(self, profile: Profile = PLAIN, *, keep_raw: bool = True) -> None:
         super().__init__(profile, keep_raw=keep_raw)
         self.identity = Identity(profile, USUAL)

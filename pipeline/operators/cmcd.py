@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from pipeline.operators.cmcd_syntax import Members, lines_of
 from pipeline.operators.identity import Identity
+from pipeline.operators.jsontext import UnusableRecordError
 from pipeline.operators.payload import Record
 from pipeline.operators.profile import PLAIN, Profile
 from pipeline.operators.reading import Found, Reading, RecordAdapter, digest
@@ -59,6 +60,8 @@ _DENIALS: Final = frozenset((401, 403, 451))
 class Cmcd(RecordAdapter):
     """The CMCD adapter."""
 
+    version = "cmcd/1"
+
     def __init__(self, profile: Profile = PLAIN, *, keep_raw: bool = True) -> None:
         super().__init__(profile, keep_raw=keep_raw)
         self.identity = Identity(profile, {"session_id": ("sid",)})
@@ -69,9 +72,17 @@ class Cmcd(RecordAdapter):
     def read(self, record: Record) -> Reading:
         found: list[Found] = []
         unknown = 0
+        problem = None
         for members in lines_of(record.value):
-            unknown += self._line(members, record, found)
-        return Reading(found, unknown)
+            if members.values.keys().isdisjoint(self._mapped):
+                # Any word is a member of a dictionary of structured fields.
+                detail = f"no key of CMCD: {members.text[:80]!r}"
+                problem = UnusableRecordError(reason="cmcd.syntax", detail=detail)
+            else:
+                unknown += self._line(members, record, found)
+        if problem is not None and not found:
+            raise problem
+        return Reading(found, unknown, problem=problem)
 
     def _line(self, members: Members, record: Record, out: list[Found]) -> int:
         values = members.values

@@ -57,6 +57,8 @@ _NS_A_MS: Final = 1_000_000
 class Otlp(RecordAdapter):
     """The adapter of OTLP logs."""
 
+    version = "otlp/1"
+
     def __init__(self, profile: Profile = PLAIN, *, keep_raw: bool = True) -> None:
         super().__init__(profile, keep_raw=keep_raw)
         self.identity = Identity(profile, USUAL)

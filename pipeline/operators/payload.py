@@ -150,6 +150,18 @@ def _unwrapped(line: bytes) -> Record:
     )
 
 
+def recorded(value: bytes, topic: str, timestamp: int | None, headers: Sequence[tuple[str, bytes]] = ()) -> bytes:
+    """A record as a line of a recording, the way back of what is read here."""
+    document: dict[str, Any] = {"topic": topic, "ts": timestamp}
+    if headers:
+        document["headers"] = [part for name, said in headers for part in (name, said.decode("utf-8", "replace"))]
+    try:
+        document["payload"] = value.decode()
+    except UnicodeDecodeError:
+        document["payload_base64"] = binascii.b2a_base64(value, newline=False).decode()
+    return orjson.dumps(document)
+
+
 def _headers(listed: object) -> list[tuple[str, bytes]]:
     """kcat writes names and values one after the other."""
     if not isinstance(listed, list):

@@ -45,6 +45,8 @@ _BUILT: Final = re.compile(r"_(20\d{2})([01]\d)([0-3]\d)(?!\d)")
 class Rdk(RecordAdapter):
     """The adapter of RDK Telemetry 2.0."""
 
+    version = "rdk/1"
+
     def __init__(self, profile: Profile = PLAIN, *, keep_raw: bool = True) -> None:
         super().__init__(profile, keep_raw=keep_raw)
         self.identity = Identity(profile, USUAL, BY_FIRMWARE)

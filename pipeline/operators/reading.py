@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from pipeline.observation import EARLIEST_MS, Observation
-from pipeline.operators.adapter import Adapter, Decoded, refusal
+from pipeline.operators.adapter import Adapter, Decoded, Refusal, refusal
 from pipeline.operators.canonical import settled
 from pipeline.operators.identity import Identity
 from pipeline.operators.jsontext import UnusableRecordError
@@ -64,6 +64,7 @@ class RecordAdapter(Adapter):
 
     def __init__(self, profile: Profile = PLAIN, *, keep_raw: bool = True) -> None:
         self.profile = profile
+        self.whose = None if profile is PLAIN else profile.name
         self.keep_raw = keep_raw
         self.identity = Identity(profile)
         self._sessions = Recall[tuple[Any, ...]]()
@@ -89,7 +90,7 @@ class RecordAdapter(Adapter):
                         reason="record.too_many", detail=f"holds more than {MOST_FOUND} observations"
                     )
             except UnusableRecordError as error:
-                out.rejects.append(refusal(batch, index, error.reason, error.field, error.detail, error.operator))
+                out.rejects.append(self._refusal(batch, index, error))
                 continue
             out.unknown_fields += reading.unknown
             kept = len(where)
@@ -102,12 +103,14 @@ class RecordAdapter(Adapter):
                     refused = refused or error
             if refused is not None:
                 # One refusal a record: what was usable of it has its ids, and is known again when it is fed again.
-                out.rejects.append(
-                    refusal(batch, index, refused.reason, refused.field, refused.detail, refused.operator)
-                )
+                out.rejects.append(self._refusal(batch, index, refused))
             out.several = out.several or len(where) > kept + 1
         out.where = where
         return out
+
+    def _refusal(self, batch: RecordBatch, index: int, why: UnusableRecordError) -> Refusal:
+        whose = why.operator or self.whose
+        return refusal(batch, index, why.reason, why.field, why.detail, whose, self.version)
 
     def _take(self, arrival: int | None, own: int | None, found: Found, out: Decoded) -> None:
         fields = found.fields

@@ -210,8 +210,9 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
 }
 
 
-def load(arguments: Values, environment: Mapping[str, str], directory: Path | None) -> Settings:
-    """Settings from all sources; `arguments` by field name, those that were not given left out.
+def load(arguments: Values, environment: Mapping[str, str], directory: Path | None, *, reads: bool = True) -> Settings:
+    """Settings from all sources; `arguments` by field name, those that were not given left out. reads: without any
+    input there is nothing to do.
 
     Raises ConfigurationError with every fault that was found, each with its place.
     """
@@ -232,7 +233,9 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
             faults.append(
                 Fault("--brokers", 1, "no broker is named", "give --brokers HOST:PORT, or brokers: in worker.yaml")
             )
-        if not found.get("inputs"):
+        if not reads:
+            found.setdefault("inputs", {})
+        elif not found.get("inputs"):
             faults.append(
                 Fault("--input", 1, "no input topic is named", "give --input TOPIC, or inputs: in worker.yaml")
             )

@@ -18,6 +18,7 @@ from pipeline.intent import Intent
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
 from pipeline.operators import adapter_of
+from pipeline.operators.gate import RejectGate
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.ingest import IngestHolding
 from pipeline.stream.agents.route import RouteHolding, Sink
@@ -73,6 +74,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             lookback=settings.lookback,
             meter=IngestMeter(around.metrics, source_of(tp.topic, tp.partition)),
             clock=time.monotonic,
+            gate=RejectGate(settings.operator(tp.topic).rejects),
         )
 
     def to_evidence(message: Any) -> Address:

@@ -23,6 +23,7 @@ from faust.types import TP
 from pipeline.codec import encode
 from pipeline.ingest import Totals
 from pipeline.messages import Reject, Tick, Windows
+from pipeline.operators.gate import RejectGate
 from pipeline.records import RecordBatch
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.broker import Broker, Record
@@ -72,6 +73,7 @@ class IngestHolding(Holding):
         stage: makes the pure stage.
         windows: number of partitions of the windows topic.
         idle_after_s: seconds of silence at the end of the log until the partition is said to be idle.
+        gate: says when so much is refused that the intake has to stop; None: never.
         lookback: records before the committed offset that are read back to know duplicates and order again.
         clock: seconds, monotonic.
     """
@@ -88,8 +90,12 @@ class IngestHolding(Holding):
         lookback: int,
         meter: IngestMeter,
         clock: Callable[[], float],
+        gate: RejectGate | None = None,
     ) -> None:
         super().__init__(tp, broker)
+        self._gate = gate
+        self._stopped = False
+        """Too much was refused: nothing more is taken here, and what waits is not lost."""
         self._names = names
         self._stage = stage()
         self._source = source_of(tp.topic, tp.partition)
@@ -135,6 +141,8 @@ class IngestHolding(Holding):
             self._said = max(over)
 
     async def _take(self, records: Sequence[Record], end: int) -> None:
+        if self._stopped:
+            return
         if self._mark.idle and records:
             self._mark = msgspec.structs.replace(self._mark, idle=False)
             await self._emit([Tick(self._source, self._mark.minute)])
@@ -156,6 +164,10 @@ class IngestHolding(Holding):
             said = self._stage.feed(self._batch(records))
             unknown = self._stage.totals.unknown_fields - unknown_before
             self._meter.fed(len(records), unknown, self._clock() - began)
+            refused = sum(isinstance(message, Reject) for message in said)
+            if self._gate is not None and self._gate.count(len(records), refused):
+                self._stopped = True
+                self._meter.stopped()
             await self._emit(said)
         self.position = end
         boundary = self._stage.boundary
@@ -212,7 +224,10 @@ class IngestHolding(Holding):
 
     async def _tend(self, now: float) -> None:
         silent = now - self._heard_at >= self._idle_after_s
-        if silent and not self._mark.idle and self._mark.cut is None:
+        if self._stopped and not self._mark.idle and self._mark.cut is None:
+            # It must not hold up the others; where it stopped is committed, and whoever is started next goes on there.
+            await self._fall_silent()
+        elif silent and not self._mark.idle and self._mark.cut is None:
             progress = await self._broker.progress(self.tp)
             if progress is not None and progress.delivered == self.position and progress.position == progress.end:
                 await self._fall_silent()
