@@ -168,3 +168,7 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
     kind: str
     evidence: float
     summary: str
+    workaround: str | None = None
+    """The workaround that hides it (`suppressed`), or that hid it and has expired."""
+    owner: str | None = None
+    """Whom it is owed by: the owner of that workaround."""

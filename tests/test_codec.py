@@ -33,6 +33,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return arrays(scalar, array_shapes(min_dims=1, max_dims=2, max_side=3), elements=elements)
     if origin is list:
         return st.lists(values(of[0]), max_size=3)
+    if origin is tuple and of[-1] is not ...:
+        return st.tuples(*(values(one) for one in of))
     if origin is tuple:
         return st.lists(values(of[0]), max_size=3).map(tuple)
     if origin is dict:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from pipeline.config.operators import operators
 from pipeline.config.workarounds import workarounds
-from pipeline.incidents.workarounds import Workaround
 from pipeline.intent import ConfigurationError, Fault, Intent, default, load
 from pipeline.operators import PLAIN, Adapter, Profile, adapter_of
+from pipeline.workarounds import Workaround
 
 DAY_MS: Final = 86_400_000
 WARN_DAYS: Final = 14
@@ -19,11 +19,15 @@ WARN_DAYS: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """operators: by name. workarounds: in the order of their file."""
+    """operators: by name."""
 
     intent: Intent = field(default_factory=default)
     operators: dict[str, Profile] = field(default_factory=dict)
-    workarounds: tuple[Workaround, ...] = ()
+
+    @property
+    def workarounds(self) -> tuple[Workaround, ...]:
+        """In the order of their file."""
+        return self.intent.workarounds
 
     def adapter(self, operator: str | None, format_name: str | None, *, keep_raw: bool = False) -> Adapter:
         """The adapter for an operator's records, or for those of a format; of the latter's one operator, if it has one.
@@ -74,7 +78,10 @@ def configuration(directory: Path) -> Configuration:
     registry = workarounds(directory, faults)
     if faults:
         raise ConfigurationError(sorted(faults, key=lambda fault: (fault.file, fault.line)))
-    return Configuration(intent, {profile.name: profile for profile in profiles}, registry)
+    limits = {profile.name: profile.rejects for profile in profiles}
+    # What hides incidents, and what makes a feed one, goes wherever the intent goes.
+    intent = replace(intent, workarounds=registry, reject_limits=limits)
+    return Configuration(intent, {profile.name: profile for profile in profiles})
 
 
 def _expiry(what: str, owner: str, at: int, now: int) -> list[str]:

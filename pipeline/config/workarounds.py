@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.config.yamlfile import Reader, Section
-from pipeline.incidents.workarounds import Workaround
 from pipeline.intent import Fault
 from pipeline.observation import DIMENSIONS, MAX_NAME
+from pipeline.workarounds import Workaround
 
 FILE_NAME: Final = "workarounds.yaml"
 SIGNALS: Final = (

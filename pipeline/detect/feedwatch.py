@@ -20,7 +20,7 @@ class FeedWatch:
 
     def __init__(self, intent: Intent) -> None:
         self._intent = intent
-        self._rejects = RejectWatch()
+        self._rejects = RejectWatch(intent.reject_limits)
 
     def judge(self, evidence: Evidence, incidents: Incidents) -> list[Incident]:
         out: list[Incident] = []

@@ -82,7 +82,7 @@ class Pattern:
         """Number of channels that `_judged` was made of."""
         self._lag_ms: dict[int, float] = {}
         self._feeds = FeedWatch(intent)
-        self.incidents = Incidents()
+        self.incidents = Incidents(intent.workarounds)
         self.evidence = 0.0
         """log10 of the strongest evidence at the last judgement, 0 being the threshold."""
 
@@ -169,7 +169,7 @@ class Pattern:
             self._step_x[cells] += evidence.x[use]
         for row, lag in zip(rows.tolist(), evidence.lag_ms.tolist(), strict=True):
             self._lag_ms[row] = lag
-        return self._feeds.judge(evidence, self.incidents)
+        return self._feeds.judge(evidence, self.incidents) + self.incidents.review(evidence.minute)
 
     def _advance(self, step: int) -> list[Incident]:
         """Time has come to the beginning of `step`: close what is over."""

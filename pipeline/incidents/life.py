@@ -3,24 +3,29 @@
     forming -> firing or resolved (it came to nothing)
     firing -> recovering -> firing or resolved
 
-The same scope and kind again within 24 h of `resolved` is the same incident.
+The same scope and kind again within 24 h of `resolved` is the same incident. While a workaround hides it, what is said
+of it is `suppressed`, and its life goes on behind that; when the workaround expires it is said as it is, and pages.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from pipeline.incidents.hiding import come_out, hidden
 from pipeline.intent import Severity
 from pipeline.messages import Incident, Signal
+from pipeline.workarounds import Registry, Workaround
 
 Scope: TypeAlias = tuple[tuple[str, str], ...]
 
 REOPEN_MS: Final = 24 * 3_600_000
+HIDEABLE: Final = ("firing", "recovering")
+"""States that page or did; a workaround hides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Case:
     """Size of the effect by channel when it was at its strongest, log scale: what recovery is measured against."""
     strength: float = 0.0
     """Nats of the strongest reading so far; a weaker one does not change what is said."""
+    hidden_by: str | None = None
+    """The workaround that hid it when something was said of it last."""
 
     @property
     def scope(self) -> Scope:
@@ -62,8 +69,9 @@ class Case:
 class Incidents:
     """All cases that are open, or that may be reopened."""
 
-    def __init__(self) -> None:
+    def __init__(self, workarounds: Iterable[Workaround] = ()) -> None:
         self._cases: list[Case] = []
+        self._workarounds = Registry(workarounds)
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self._cases)
@@ -92,6 +100,17 @@ class Incidents:
             self._cases.append(case)
         return case, self.change(case, state, at, finding)
 
+    def review(self, at: int) -> list[Incident]:
+        """Say anew what a workaround has begun, or ceased, to hide."""
+        return [
+            self.change(case, case.state, at)
+            for case in self._cases
+            if case.state in HIDEABLE and case.hidden_by != _id(self._hiding(case.finding, at))
+        ]
+
+    def _hiding(self, found: Finding, at: int) -> Workaround | None:
+        return self._workarounds.hiding(found.kind, found.scope, found.signals, at) if self._workarounds else None
+
     def change(self, case: Case, state: str, at: int, finding: Finding | None = None) -> Incident:
         """Move a case to a state (it may be in it already) and write the record."""
         case.finding = finding or case.finding
@@ -103,7 +122,9 @@ class Incidents:
         elif state in ("recovering", "resolved") and case.recovered_at is None:
             case.recovered_at = at
         found = case.finding
-        return Incident(
+        hiding = self._hiding(found, at) if state in HIDEABLE else None
+        case.hidden_by = _id(hiding)
+        made = Incident(
             incident_id=case.incident_id,
             state=state,
             severity=str(found.severity),
@@ -116,6 +137,14 @@ class Incidents:
             evidence=found.evidence,
             summary=found.summary,
         )
+        if hiding is not None:
+            return hidden(made, hiding)
+        expired = self._workarounds.expired(found.kind, found.scope, found.signals, at) if state in HIDEABLE else None
+        return made if expired is None else come_out(made, expired)
+
+
+def _id(workaround: Workaround | None) -> str | None:
+    return None if workaround is None else workaround.id
 
 
 def differs(old: Finding, new: Finding) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
-
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipeline.operators.jsontext import UnusableRecordError, kind, read_document
 from pipeline.operators.values import whole
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 ID_LENGTH: Final = "otlp.id_length"
 _TRACE, _SPAN = 16, 8
@@ -31,6 +30,10 @@ class LogRecord(NamedTuple):
 
 def proto_records(value: bytes) -> Iterator[LogRecord]:
     """Raises UnusableRecordError: the bytes are no such message."""
+    # Only who reads protobuf loads it.
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
     request = ExportLogsServiceRequest()
     try:
         request.ParseFromString(value)

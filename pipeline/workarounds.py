@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.messages import Signal
+
 DAY_MS: Final = 86_400_000
 
 
@@ -39,15 +41,6 @@ class Workaround:
         return self.opened_at <= at < self.expires_at
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """What of an incident a workaround looks at: one of its signals."""
-
-    operation: str
-    signal: str
-    ratio: float | None
-
-
 class Registry:
     """All workarounds of a deployment."""
 
@@ -61,18 +54,21 @@ class Registry:
         return len(self._all)
 
     def hiding(
-        self, kind: str, scope: Sequence[tuple[str, str]], deviations: Sequence[Deviation], at: int
+        self, kind: str, scope: Sequence[tuple[str, str]], signals: Sequence[Signal], at: int
     ) -> Workaround | None:
         """The workaround that hides an incident at a time: the first that is active and tolerates all of it."""
-        for one in self._all:
-            if one.is_active(at) and _covers(one, kind, scope) and all(_tolerates(one, it) for it in deviations):
-                return one
-        return None
+        return next((one for one in self._all if one.is_active(at) and _fits(one, kind, scope, signals)), None)
 
-    def expired(self, kind: str, scope: Sequence[tuple[str, str]], at: int) -> Workaround | None:
-        """The workaround that hid such an incident last, if it has expired: whom it concerns now."""
-        gone = [one for one in self._all if one.expires_at <= at and _covers(one, kind, scope)]
+    def expired(
+        self, kind: str, scope: Sequence[tuple[str, str]], signals: Sequence[Signal], at: int
+    ) -> Workaround | None:
+        """The workaround that hid such an incident last, and has expired: whom it concerns now."""
+        gone = [one for one in self._all if one.expires_at <= at and _fits(one, kind, scope, signals)]
         return max(gone, key=lambda one: one.expires_at, default=None)
+
+
+def _fits(one: Workaround, kind: str, scope: Sequence[tuple[str, str]], signals: Sequence[Signal]) -> bool:
+    return _covers(one, kind, scope) and all(_tolerates(one, signal) for signal in signals)
 
 
 def _covers(one: Workaround, kind: str, scope: Sequence[tuple[str, str]]) -> bool:
@@ -81,7 +77,7 @@ def _covers(one: Workaround, kind: str, scope: Sequence[tuple[str, str]]) -> boo
     return kind in one.kinds and all(said.get(dimension) == value for dimension, value in one.scope.items())
 
 
-def _tolerates(one: Workaround, deviation: Deviation) -> bool:
+def _tolerates(one: Workaround, deviation: Signal) -> bool:
     if one.signals and deviation.signal not in one.signals:
         return False
     if one.operations and deviation.operation not in ("*", *one.operations):
