@@ -136,6 +136,8 @@ class Reject(msgspec.Struct, frozen=True, gc=False, tag="reject"):
     """Whose it is, where that is known."""
     headers: tuple[tuple[str, bytes], ...] = ()
     """Of the Kafka record, without which some formats cannot be read again."""
+    partly: bool = False
+    """Some of what the record held was accepted."""
 
 
 class Signal(msgspec.Struct, frozen=True):

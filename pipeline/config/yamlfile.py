@@ -177,45 +177,46 @@ class Reader:
     def root(self, path: Path) -> Section | None:
         """The mapping that a file is; None where it cannot be read, which is a fault."""
         name = str(path)
-
-        def fault(line: int, wrong: str, right: str) -> None:
-            self.faults.append(Fault(name, line, wrong, right))
-
         try:
             if path.stat().st_size > LARGEST:
-                fault(1, f"longer than {LARGEST} bytes", "split it")
+                self._fault(name, 1, f"longer than {LARGEST} bytes", "split it")
                 return None
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            fault(1, "not UTF-8", "save it as UTF-8")
+            self._fault(name, 1, "not UTF-8", "save it as UTF-8")
             return None
         except OSError as error:
-            fault(1, f"cannot be read: {error.strerror}", "make it readable")
+            self._fault(name, 1, f"cannot be read: {error.strerror}", "make it readable")
             return None
+        return self.root_of(text, name)
+
+    def root_of(self, text: str, name: str) -> Section | None:
+        """The mapping that a text is; `name` is said in faults."""
         try:
             document = YAML(typ="rt").load(text)
         except ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
-            fault(line, f"not YAML: a control character, U+{ord(text[error.position]):04X}", "remove it")
+            wrong = f"not YAML: a control character, U+{ord(text[error.position]):04X}"
+            self._fault(name, line, wrong, "remove it")
             return None
         except MarkedYAMLError as error:
-            fault(
-                error.problem_mark.line + 1 if error.problem_mark else 1,
-                f"not YAML: {error.problem}",
-                "mend the syntax",
-            )
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            self._fault(name, line, f"not YAML: {error.problem}", "mend the syntax")
             return None
         except (ValueError, RecursionError) as error:
-            fault(1, f"not YAML: {error}", "mend the syntax")
+            self._fault(name, 1, f"not YAML: {error}", "mend the syntax")
             return None
         if not isinstance(document, CommentedMap):
-            fault(1, "not a mapping", "begin with version: 1")
+            self._fault(name, 1, "not a mapping", "begin with version: 1")
             return None
         root = Section(name, document, 1, self.faults)
         version = document.get("version")
         if isinstance(version, bool) or version != 1:
             root.fault("version", f"version is {_said(version)}", "write 'version: 1'")
         return root
+
+    def _fault(self, file: str, line: int, wrong: str, right: str) -> None:
+        self.faults.append(Fault(file, line, wrong, right))
 
 
 def _is_text(value: Any) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import orjson
 
 from pipeline.observation import EARLIEST_MS, Observation
@@ -103,7 +104,11 @@ class RecordAdapter(Adapter):
                     refused = refused or error
             if refused is not None:
                 # One refusal a record: what was usable of it has its ids, and is known again when it is fed again.
-                out.rejects.append(self._refusal(batch, index, refused))
+                found_some = len(where) > kept
+                made = self._refusal(batch, index, refused)
+                out.rejects.append(
+                    made._replace(reject=msgspec.structs.replace(made.reject, partly=True)) if found_some else made
+                )
             out.several = out.several or len(where) > kept + 1
         out.where = where
         return out

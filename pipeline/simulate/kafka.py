@@ -9,6 +9,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.simulate.events import Batch
+from pipeline.simulate.formats import messages
 
 _SETTINGS: Final = {
     # What is acknowledged is on disk, and once: a simulation whose records may be missing proves nothing.
@@ -35,6 +36,7 @@ def produce(
     speed: float | None,
     progress: Callable[[Batch], None],
     partition: int = -1,
+    format_name: str = "canonical",
 ) -> int:
     """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
 
@@ -56,7 +58,7 @@ def produce(
     pace = _Pace(speed) if speed is not None else None
     written = 0
     for batch in batches:
-        for key, value, timestamp in batch.messages():
+        for key, value, timestamp in messages(batch, format_name):
             if pace is not None:
                 pace.wait_for(timestamp, producer)
             while True:

@@ -75,6 +75,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             meter=IngestMeter(around.metrics, source_of(tp.topic, tp.partition)),
             clock=time.monotonic,
             gate=RejectGate(settings.operator(tp.topic).rejects),
+            rejects=partitions[names.rejects],
         )
 
     def to_evidence(message: Any) -> Address:

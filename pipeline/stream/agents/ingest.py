@@ -20,7 +20,7 @@ from typing import Final, Protocol
 import msgspec
 from faust.types import TP
 
-from pipeline.codec import encode
+from pipeline.codec import decode, encode
 from pipeline.ingest import Totals
 from pipeline.messages import Reject, Tick, Windows
 from pipeline.operators.gate import RejectGate
@@ -74,6 +74,7 @@ class IngestHolding(Holding):
         windows: number of partitions of the windows topic.
         idle_after_s: seconds of silence at the end of the log until the partition is said to be idle.
         gate: says when so much is refused that the intake has to stop; None: never.
+        rejects: number of partitions of the rejects topic; None: they are not asked what was refused before.
         lookback: records before the committed offset that are read back to know duplicates and order again.
         clock: seconds, monotonic.
     """
@@ -91,8 +92,10 @@ class IngestHolding(Holding):
         meter: IngestMeter,
         clock: Callable[[], float],
         gate: RejectGate | None = None,
+        rejects: int | None = None,
     ) -> None:
         super().__init__(tp, broker)
+        self._rejects = rejects
         self._gate = gate
         self._stopped = False
         """Too much was refused: nothing more is taken here, and what waits is not lost."""
@@ -133,12 +136,32 @@ class IngestHolding(Holding):
 
     async def _recall(self, start: int) -> None:
         """Show the stage what was before the position, so that it knows duplicates and order; what it says was said."""
+        refused = await self._refused(start)
         async for records in self._broker.read(self.tp, start, self.position):
-            self._stage.feed(self._batch(records))
+            kept = [record for record in records if record.offset not in refused]
+            if kept:
+                self._stage.feed(self._batch(kept))
         over = [message.minute for message in self._stage.flush(idle=False) if isinstance(message, Tick)]
         if over and self.position != self._mark.at:
             # The minute before has been closed by the record here. The stage does not know, and will close it anew.
             self._said = max(over)
+
+    async def _refused(self, start: int) -> set[int]:
+        """Offsets of records that were refused as a whole, and so never counted.
+
+        They may be read well now, after a fix: recalled, they would be taken for counted, and what is redriven of them
+        for a repeat.
+        """
+        found: set[int] = set()
+        if self._rejects is None or start >= self.position:
+            return found
+        place = TP(self._names.rejects, partition_of(self._source, self._rejects))
+        async for records in self._broker.read(place, 0, None):
+            for record in records:
+                reject = decode(record.value or b"")
+                if isinstance(reject, Reject) and reject.place.origin == self._source and not reject.partly:
+                    found.add(reject.place.position)
+        return found
 
     async def _take(self, records: Sequence[Record], end: int) -> None:
         if self._stopped:
@@ -189,7 +212,8 @@ class IngestHolding(Holding):
         self._meter.said(messages)
         for message in messages:
             if isinstance(message, Reject):
-                await self._outbox.send(self._names.rejects, None, self._source.encode(), encode(message))
+                place = None if self._rejects is None else partition_of(self._source, self._rejects)
+                await self._outbox.send(self._names.rejects, place, self._source.encode(), encode(message))
                 continue
             stamp = self._next_stamp(message.minute)
             if isinstance(message, Windows):
