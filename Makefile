@@ -19,7 +19,7 @@ UV := UV_HTTP_TIMEOUT=180 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VEN
 RUNTIME := $(VENV)/.runtime-is-current
 EVERYTHING := $(VENV)/.everything-is-current
 
-.PHONY: help setup demo test lint kafka clean
+.PHONY: help setup demo test fuzz lint kafka clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ demo: $(RUNTIME) ## watch an incident form, fire and resolve: make demo ARGS=--e
 test: $(EVERYTHING) ## run all tests: make test ARGS='-k kafka'
 	tests/integration/install-services.sh
 	$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
+
+fuzz: $(EVERYTHING) ## throw bytes at the adapters for a while: make fuzz ARGS='--seconds 600'
+	$(BIN)/python -m tests.fuzz.adapters $(ARGS)
 
 lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff format --check

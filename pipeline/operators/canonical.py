@@ -186,7 +186,10 @@ def settled(fields: dict[str, Any]) -> tuple[Observation, tuple[str, ...], dict[
     except (msgspec.ValidationError, UnicodeEncodeError):
         pass
     else:
-        if all(value.isprintable() for value in fields.values() if value.__class__ is str):
+        for value in fields.values():
+            if value.__class__ is str and not value.isprintable():
+                break
+        else:
             return observation, (), {}
     reading = _leniently(fields, 0, False)
     return reading.observation, reading.violations, reading.raw or {}

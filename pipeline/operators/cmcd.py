@@ -21,7 +21,7 @@ topic is one operator's, and custom keys say the rest where they are mapped.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.operators.cmcd_syntax import Members, lines_of
 from pipeline.operators.identity import Identity
@@ -53,6 +53,9 @@ _COUNTERS: Final = _words("sn v")
 _LISTS: Final = _words("ec nor")
 KNOWN: Final = _V1 | _RESPONSE | _WHOLE | _FLAGS | _WORDS | _COUNTERS | _LISTS | {"pr", "nrr"}
 _ONLY_V2: Final = KNOWN - _V1
+_KINDS: Final[dict[str, type]] = dict.fromkeys(_WHOLE, int) | dict.fromkeys(_WORDS, str) | dict.fromkeys(_FLAGS, bool)
+"""What the value of a key is; of one that is an integer, a list of such will do."""
+_MOST_SHAPES: Final = 2_048
 _TIMEOUTS: Final = frozenset((0, 408, 504))
 _DENIALS: Final = frozenset((401, 403, 451))
 
@@ -66,6 +69,7 @@ class Cmcd(RecordAdapter):
         super().__init__(profile, keep_raw=keep_raw)
         self.identity = Identity(profile, {"session_id": ("sid",)})
         self._mapped = self.identity.used | KNOWN
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._started = Recall[bool]()
         """Sessions, by mode, that have said their `msd`."""
 
@@ -86,7 +90,14 @@ class Cmcd(RecordAdapter):
 
     def _line(self, members: Members, record: Record, out: list[Found]) -> int:
         values = members.values
-        wrong = list(_violations(values))
+        keys = tuple(values)
+        shape = self._shapes.get(keys)
+        if shape is None:
+            shape = _Shape.of(keys, self._mapped)
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes[keys] = shape
+        wrong = _violations(values, shape)
         if members.bad:
             wrong.append("cmcd.syntax")
         event = values.get("e")
@@ -121,17 +132,19 @@ class Cmcd(RecordAdapter):
         if main.get("outcome") == "error" and "error_code" in fields:
             main["outcome"] = self.profile.outcomes.get(str(fields["error_code"]), "error")
         main["operation"] = self.profile.operations.get(main["operation"], main["operation"])
-        whole = main | fields
-        if latency is not None:
-            whole.setdefault("latency_ms", latency)
-        unmapped = values.keys() - self._mapped
+        whole = {**main, **fields}
+        if latency is not None and "latency_ms" not in whole:
+            whole["latency_ms"] = latency
+        unmapped = shape.unmapped
         raw: dict[str, Any] | None = None
         if self.keep_raw:
-            raw = {key: value for key, value in values.items() if key in unmapped}
+            raw = {key: values[key] for key in unmapped}
             raw |= {f"({number})": text for number, text in enumerate(members.bad)}
             if event is not None and main["operation"] in ("player_event", "player_error"):
                 raw["e"] = event
         out.append(Found(whole, tuple(wrong), raw))
+        if "bsd" not in values and "bs" not in values:
+            return len(unmapped) + len(members.bad)
         for number, length in enumerate(_stalls(values, main["operation"])):
             stall = {
                 key: value for key, value in fields.items() if key not in ("seq", "seq_scope", "outcome", "latency_ms")
@@ -171,35 +184,58 @@ class Cmcd(RecordAdapter):
         return {"operation": "player_event"}, None
 
 
-def _violations(values: dict[str, Any]) -> list[str]:
+class _Shape(NamedTuple):
+    """What follows from the keys of a line alone; players send few different sets of them.
+
+    checked: keys whose values have a type of their own.
+    """
+
+    unmapped: tuple[str, ...]
+    checked: tuple[tuple[str, type], ...]
+    has_v2: bool
+    has_response: bool
+
+    @classmethod
+    def of(cls, keys: tuple[str, ...], mapped: frozenset[str]) -> _Shape:
+        return cls(
+            tuple(key for key in keys if key not in mapped),
+            tuple((key, _KINDS[key]) for key in keys if key in _KINDS),
+            not _ONLY_V2.isdisjoint(keys),
+            not _RESPONSE.isdisjoint(keys),
+        )
+
+
+def _violations(values: dict[str, Any], shape: _Shape) -> list[str]:
     """Clauses that a line violates by itself."""
     wrong = []
     event = values.get("e")
-    keys = values.keys()
-    if values.get("v", 1) != 2 and not _ONLY_V2.isdisjoint(keys):
+    version = values.get("v", 1)
+    if shape.has_v2 and version != 2:
         wrong.append("cmcd.version")
-    if event is None:
-        if "ts" in keys or "cen" in keys or "h" in keys:
-            wrong.append("cmcd.event_missing")
-    elif not isinstance(event, str) or event not in EVENTS:
-        wrong.append("cmcd.event")
-    if event is not None and "ts" not in keys:
-        wrong.append("cmcd.ts_missing")
     sn = values.get("sn")
-    if sn is None:
-        if event is not None or values.get("v") == 2:
+    if event is None:
+        if "ts" in values or "cen" in values or "h" in values:
+            wrong.append("cmcd.event_missing")
+        if sn is None and version == 2:
             wrong.append("cmcd.sn_missing")
-    elif sn.__class__ is not int or sn < 0:
+    else:
+        if not isinstance(event, str) or event not in EVENTS:
+            wrong.append("cmcd.event")
+        if "ts" not in values:
+            wrong.append("cmcd.ts_missing")
+        if sn is None:
+            wrong.append("cmcd.sn_missing")
+    if sn is not None and (sn.__class__ is not int or sn < 0):
         wrong.append("cmcd.sn")
-    if "cen" in keys and event != "ce":
+    if event != "ce" and "cen" in values:
         wrong.append("cmcd.cen")
     if event == "rr":
-        if "url" not in keys:
+        if "url" not in values:
             wrong.append("cmcd.response")
-    elif not _RESPONSE.isdisjoint(keys):
+    elif shape.has_response:
         wrong.append("cmcd.response")
     sid = values.get("sid")
-    if isinstance(sid, str) and len(sid) > LONGEST_SESSION:
+    if sid.__class__ is str and len(sid) > LONGEST_SESSION:
         wrong.append("cmcd.sid_length")
     state = values.get("sta")
     if state is not None and not (isinstance(state, str) and state in STATES):
@@ -207,17 +243,19 @@ def _violations(values: dict[str, Any]) -> list[str]:
     code = values.get("ec")
     if code is not None and not (isinstance(code, list) and all(isinstance(item, str) for item in code)):
         wrong.append("cmcd.ec")
-    for key, value in values.items():
-        if key in _WHOLE:
-            for item in value if isinstance(value, list) else (value,):
-                if item.__class__ is not int:
-                    wrong.append("cmcd.decimal" if isinstance(item, float) else "cmcd.type")
-                    break
-        elif key in _WORDS:
-            if not isinstance(value, str):
-                wrong.append("cmcd.type")
-        elif key in _FLAGS and not isinstance(value, bool):
+    for key, kind in shape.checked:
+        value = values[key]
+        if value.__class__ is kind:
+            continue
+        if kind is not int:
             wrong.append("cmcd.type")
+        elif value.__class__ is list:
+            for item in value:
+                if item.__class__ is not int:
+                    wrong.append("cmcd.decimal" if item.__class__ is float else "cmcd.type")
+                    break
+        else:
+            wrong.append("cmcd.decimal" if value.__class__ is float else "cmcd.type")
     return wrong
 
 

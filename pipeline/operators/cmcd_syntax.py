@@ -1,8 +1,8 @@
 """The syntax of CMCD: a dictionary of RFC 8941, a line an event, and the two other coats that version 1 wears.
 
-One expression takes a whole member, so that a line costs one call; a library that reads every structured field
-(http-sfv) takes some eight times as long. What it does not take is looked at member by member: a bad one costs that
-member alone.
+One expression takes a whole member, so that a line costs one call: a third of the time that a library takes which reads
+every structured field (http-sfv; `python -m tests.bench.adapters`), and which gives up a line for one bad member. What
+the expression does not take is looked at member by member: a bad one costs that member alone.
 """
 
 from __future__ import annotations
@@ -140,15 +140,26 @@ def _unquoted(text: str) -> str:
 def _inner(text: str) -> list[Any]:
     """Items of an inner list; what is said of them (`;v`, `;a`) is left out."""
     out: list[Any] = []
+    if '"' not in text:
+        for piece in text[1:-1].split(" "):
+            item = piece.partition(";")[0]
+            if item.isdigit() and len(item) < 20:
+                out.append(int(item))
+            elif item:
+                out.append(_bare(item))
+        return out
     for quoted, bare in _ITEM.findall(text):
         if quoted:
             out.append(_unquoted(quoted))
             continue
         item = bare.split(";", 1)[0]
-        if not item:
-            continue
-        if _INTEGER.fullmatch(item):
-            out.append(int(item))
-        else:
-            out.append(float(item) if _DECIMAL.fullmatch(item) else item)
+        if item:
+            out.append(_bare(item))
     return out
+
+
+def _bare(item: str) -> Any:
+    """An integer, a decimal, or a token."""
+    if _INTEGER.fullmatch(item):
+        return int(item)
+    return float(item) if _DECIMAL.fullmatch(item) else item
