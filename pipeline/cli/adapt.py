@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from pipeline.belief import Belief, Believer
 from pipeline.config.directory import Configuration, configuration
 from pipeline.contracts import CLAUSES
 from pipeline.intent import ConfigurationError
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"seamwatch adapt: {error.args[0]}", file=sys.stderr)
         return 2
     files = RecordFiles(arguments.files)
+    believer = Believer()
     unread: list[str] = []
     batches = _whole(arguments.files, unread) if arguments.whole else iter(files)
     for batch in batches:
@@ -51,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
             one = RecordBatch(batch.origin, [batch.positions[row]], [batch.values[row]])
             decoded = adapter.decode(one)
             place = f"{batch.origin}:{batch.positions[row]}"
-            print(as_json(place, decoded) if arguments.json else "\n".join(as_text(place, decoded)))
+            beliefs = [
+                believer.believe(seen, at) for seen, at in zip(decoded.observations, decoded.arrivals, strict=True)
+            ]
+            print(as_json(place, decoded, beliefs) if arguments.json else "\n".join(as_text(place, decoded, beliefs)))
     unread += map(str, files.faults)
     for why in unread:
         print(f"seamwatch adapt: {why}", file=sys.stderr)
@@ -77,7 +82,7 @@ def fields_of(observation: Observation) -> dict[str, Any]:
     }
 
 
-def as_json(place: str, decoded: Decoded) -> str:
+def as_json(place: str, decoded: Decoded, beliefs: Sequence[Belief]) -> str:
     """ASCII alone: a terminal shows what stands there and does nothing else."""
     document = {
         "place": place,
@@ -85,6 +90,7 @@ def as_json(place: str, decoded: Decoded) -> str:
             {
                 **fields_of(seen),
                 "arrival": decoded.arrivals[row],
+                "clock": beliefs[row]._asdict(),
                 "clauses": decoded.violations.get(row, ()),
                 "raw": decoded.raw.get(row, {}),
             }
@@ -99,7 +105,7 @@ def as_json(place: str, decoded: Decoded) -> str:
     return shown(msgspec.json.encode(document).decode())
 
 
-def as_text(place: str, decoded: Decoded) -> Iterator[str]:
+def as_text(place: str, decoded: Decoded, beliefs: Sequence[Belief]) -> Iterator[str]:
     yield shown(place)
     for row, seen in enumerate(decoded.observations):
         fields = fields_of(seen)
@@ -110,6 +116,7 @@ def as_text(place: str, decoded: Decoded) -> Iterator[str]:
         yield shown(f"  {' '.join(head)}  ·  {cohort}")
         rest = {**fields, "arrival": decoded.arrivals[row]}
         yield shown("    " + "  ".join(f"{name}={value}" for name, value in rest.items()))
+        yield f"    clock believed: {in_words(beliefs[row])}"
         for clause in decoded.violations.get(row, ()):
             yield f"    violates {clause}: {CLAUSES[clause].sentence}"
         for name, value in decoded.raw.get(row, {}).items():
@@ -118,6 +125,18 @@ def as_text(place: str, decoded: Decoded) -> Iterator[str]:
         yield f"  tolerated for now: {clause} ({times})"
     for refusal in decoded.rejects:
         yield shown(f"  rejected, {refusal.reject.reason}: {refusal.reject.detail}")
+
+
+def in_words(belief: Belief) -> str:
+    """Which clock, and what follows from it."""
+    words = [belief.clock]
+    if belief.skew_ms:
+        words.append(f"({abs(belief.skew_ms)} ms {'behind' if belief.skew_ms > 0 else 'ahead'})")
+    if belief.delay_ms is not None:
+        words.append(f"so it took {belief.delay_ms} ms to arrive")
+    if belief.clause is not None:
+        words.append(f"[{belief.clause}: {CLAUSES[belief.clause].sentence}]")
+    return " ".join(words)
 
 
 def shown(text: str) -> str:

@@ -69,6 +69,7 @@ class RecordAdapter(Adapter):
         self.keep_raw = keep_raw
         self.identity = Identity(profile)
         self._sessions = Recall[tuple[Any, ...]]()
+        self._arrival_alone = profile.clock == "arrival"
         self._tolerated = {quirk.clause: quirk.expires_at for quirk in profile.quirks}
 
     @abstractmethod
@@ -119,6 +120,9 @@ class RecordAdapter(Adapter):
 
     def _take(self, arrival: int | None, own: int | None, found: Found, out: Decoded) -> None:
         fields = found.fields
+        if self._arrival_alone:
+            found = self._without_clocks(found)
+            fields = found.fields
         if arrival is None:
             arrival = _own_arrival(fields, own)
         elif "received_at" in fields:
@@ -145,6 +149,14 @@ class RecordAdapter(Adapter):
             out.violations[number] = violations if len(violations) == 1 else tuple(dict.fromkeys(violations))
         if self.keep_raw and (found.raw or replaced):
             out.raw[number] = {**_shortened(found.raw or {}), **replaced}
+
+    def _without_clocks(self, found: Found) -> Found:
+        """The operator's device clocks are not believed: what they say is kept, and says nothing."""
+        said = dict(found.raw or {})
+        for name in ("occurred_at", "sent_at"):
+            if name in found.fields:
+                said[name] = found.fields.pop(name)
+        return found._replace(raw=said)
 
     def _judged(self, violations: tuple[str, ...], arrival: int, out: Decoded) -> tuple[str, ...]:
         """The violations that no quirk of the operator tolerates at that time; the others are counted apart."""
