@@ -19,10 +19,10 @@ UV := UV_HTTP_TIMEOUT=180 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VEN
 RUNTIME := $(VENV)/.runtime-is-current
 EVERYTHING := $(VENV)/.everything-is-current
 
-.PHONY: help setup demo test fuzz lint kafka clean
+.PHONY: help setup demo test fuzz lint bench-detect bench-real kafka clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(EVERYTHING) ## make .venv with everything that development needs
 
@@ -42,6 +42,13 @@ lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# Numbers are small arrays: threads of a BLAS would only wait for each other.
+bench-detect: $(EVERYTHING) ## false pages, delays, scopes: make bench-detect ARGS='--seeds 1-3 --scenarios order --no-null'
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.detect $(ARGS)
+
+bench-real: $(EVERYTHING) ## what is said of recorded data, where they are: make bench-real ARGS=nab
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.real $(ARGS)
 
 kafka: $(EVERYTHING) ## run an Apache Kafka at 127.0.0.1:9092 until Ctrl-C: make kafka ARGS='--brokers 3 --port 19092'
 	@$(BIN)/python -m tests.integration.kafka_cluster $(ARGS)

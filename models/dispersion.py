@@ -41,6 +41,8 @@ class Components:
 
     def __init__(self, levels: Sequence[Sequence[Hashable]]) -> None:
         self._codes = [_codes(labels) for labels in levels]
+        self.groups: Floats = np.array([codes.max() + 1.0 for codes in self._codes])
+        """[levels] how many there are."""
         self._joins = [[_codes(list(zip(a, b, strict=True))) for b in levels[: j + 1]] for j, a in enumerate(levels)]
 
     def fit(self, residual: Floats, sampling: Floats, guess: float) -> Floats:

@@ -40,3 +40,24 @@ def _mixture(b: Floats, c: Floats, sizes: Sequence[tuple[float, float]]) -> Floa
     scores = np.stack([np.clip(d * b - half * c, -LARGEST_EXPONENT, LARGEST_EXPONENT) for d, half in sizes])
     top = scores.max(axis=0)
     return np.asarray(top + np.log(np.mean(np.exp(scores - top), axis=0)))
+
+
+def shift_peak(b: Floats, c: Floats) -> Floats:
+    """Log likelihood ratio of the best rise: b^2 / 2c where b > 0."""
+    return np.asarray(np.where((b > 0) & (c > 0), b**2 / (2.0 * np.maximum(c, 1e-300)), 0.0))
+
+
+def rate_peak(b: Floats, c: Floats) -> Floats:
+    """The same for counts: (b + c) ln(1 + b / c) - b, the Poisson's at its own maximum."""
+    safe = np.maximum(c, 1e-300)
+    rise = np.where((b > 0) & (c > 0), b / safe, 0.0)
+    return np.asarray(safe * ((1.0 + rise) * np.log1p(rise) - rise))
+
+
+def some_of(nats: Floats, share: float) -> Floats:
+    """Joint evidence of independent signals of which each has changed with prior probability `share`.
+
+    The sum over the last axis of ln(1 - share + share e^nats): an e-value as each factor is one, so that signals which
+    show nothing cost little and those which show something add up.
+    """
+    return np.asarray(np.logaddexp(np.log1p(-share), np.log(share) + nats).sum(axis=-1))

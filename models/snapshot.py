@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Plain = dict[str, Any]
 
-_DTYPES: Final = frozenset({"float64", "float32", "int64", "bool"})
+_DTYPES: Final = frozenset({"float64", "float32", "int64", "int32", "bool"})
 
 
 class SnapshotError(ValueError):

@@ -6,10 +6,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from pipeline.detect.evidence import Anchors, Evidence, arrays_from_plain, arrays_to_plain
-from pipeline.messages import Incident, Reject, Tick, Windows
+from pipeline.detect.evidence import Anchors, Evidence, Learned, arrays_from_plain, arrays_to_plain
+from pipeline.messages import Decision, Incident, Reject, Tick, Windows
 
-Message: TypeAlias = Windows | Tick | Reject | Evidence | Anchors | Incident
+Message: TypeAlias = Windows | Tick | Decision | Learned | Reject | Evidence | Anchors | Incident
 
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=arrays_to_plain)

@@ -8,15 +8,16 @@ a clock or does I/O.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.detect.baseline import Baseline
-from pipeline.detect.evidence import Anchors, Evidence
+from pipeline.detect.evidence import Anchors, Evidence, Learned
 from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest
 from pipeline.intent import Intent
-from pipeline.messages import Incident, Reject, Tick, Windows
+from pipeline.messages import Decision, Incident, Reject, Tick, Windows
 from pipeline.operators import Adapter
 from pipeline.records import RecordBatch
 
@@ -31,12 +32,27 @@ class Output:
 
 
 class Engine:
-    """All stages in one process, over one stream."""
+    """All stages in one process, over one stream.
 
-    def __init__(self, intent: Intent, source: str = "replay", adapter: str | Adapter = "canonical") -> None:
+    Args:
+        learned: anchors to start with. Raises SnapshotError when they do not fit together.
+        decisions: what persons decided; each counts when the arrival clock has come to it.
+    """
+
+    def __init__(
+        self,
+        intent: Intent,
+        source: str = "replay",
+        adapter: str | Adapter = "canonical",
+        learned: Iterable[Learned] = (),
+        decisions: Iterable[Decision] = (),
+    ) -> None:
         self.ingest = Ingest(source, adapter=adapter)
         self.baseline = Baseline([source])
         self.pattern = Pattern([self.baseline.name], intent)
+        self._decisions = deque(sorted(decisions, key=lambda decision: (decision.at, decision.decision_id)))
+        for each in learned:
+            self.baseline.feed(each)
 
     def feed(self, batch: RecordBatch) -> Output:
         """Take records in arrival order."""
@@ -57,6 +73,11 @@ class Engine:
 
     def windows(self, message: Windows | Tick, out: Output) -> None:
         """Take what an ingest stage said."""
+        while isinstance(message, Tick) and self._decisions and self._decisions[0].at < message.minute:
+            self._feed(self._decisions.popleft(), out)
+        self._feed(message, out)
+
+    def _feed(self, message: Windows | Tick | Decision, out: Output) -> None:
         for found in self.baseline.feed(message):
             if isinstance(found, Evidence):
                 out.evidence.append(found)

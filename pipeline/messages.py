@@ -106,6 +106,24 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
     idle: bool = False
 
 
+class Decision(msgspec.Struct, frozen=True, tag="decision"):
+    """A person accepts the present level of a scope as its anchor. Stands in the log that it concerns, so that it
+    counts at the same place whenever that log is read again."""
+
+    decision_id: str
+    """Taken once, however often it comes."""
+    at: int
+    """When it was decided, ms epoch."""
+    by: str
+    reason: str
+    scope: dict[str, str]
+    """Dimensions and values; what is left out means all. Empty: the whole fleet."""
+    operation: str | None = None
+    signal: str | None = None
+    days: int = 1
+    """The present level is that of so many last days, 1 to 7."""
+
+
 class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a record was read: a file and line, or a topic, partition and offset."""
 
@@ -154,6 +172,46 @@ class Signal(msgspec.Struct, frozen=True):
     shape: str
     quantile: float | None = None
     clause: str | None = None
+    ratio_low: float | None = None
+    """95 % interval of `ratio`, sampling and moods together, as far as the evidence tells."""
+    ratio_high: float | None = None
+
+
+class LedgerEntry(msgspec.Struct, frozen=True):
+    """A small inconsistency: what one stretch of time added to the evidence of one signal (nats, may be negative)."""
+
+    at: int
+    """Start of the stretch, arrival clock, ms."""
+    until: int
+    operation: str
+    signal: str
+    nats: float
+
+
+class Contrast(msgspec.Struct, frozen=True):
+    """A scope beside the one that is affected, in the leading signal: who is not affected, or less."""
+
+    scope: dict[str, str]
+    observed: float
+    expected: float
+    ratio: float | None
+    cohorts: int
+
+
+class Confidence(msgspec.Struct, frozen=True):
+    """How sure the finding is, and of what it rests on.
+
+    scope: share of the likelihood that the named scope has among those above and below it. anchor_days: full days that
+    the anchors rest on (7 or more know the shape of a week's days). borrowed: firmwares whose anchors were taken over.
+    calibrated_weeks: quiet weeks by which the threshold was set. shape_odds: log10 of the odds of the shape that is
+    named against the other one.
+    """
+
+    scope: float
+    anchor_days: float
+    borrowed: list[str]
+    calibrated_weeks: float
+    shape_odds: float = 0.0
 
 
 class Incident(msgspec.Struct, frozen=True, tag="incident"):
@@ -170,6 +228,17 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
     kind: str
     evidence: float
     summary: str
+    onset_from: int | None = None
+    """Interval of `onset_at` that the data allow (95 %)."""
+    onset_until: int | None = None
+    affected: int | None = None
+    """Cohorts in the scope, and beside it."""
+    unaffected: int | None = None
+    contrast: list[Contrast] = []
+    ledger: list[LedgerEntry] = []
+    confidence: Confidence | None = None
+    merged_into: str | None = None
+    """Resolved because another incident explains it."""
     workaround: str | None = None
     """The workaround that hides it (`suppressed`), or that hid it and has expired."""
     owner: str | None = None

@@ -289,6 +289,18 @@ class Metrics(Collector):
             OPERATOR,
             FEED,
         )
+        self.feed_late = self._made(
+            Gauge,
+            "seamwatch_feed_late",
+            "1 while an operator's telemetry, or that of one of its device classes, comes late; healthy is 0.",
+            OPERATOR,
+        )
+        self.records_pooled = self._made(
+            Counter,
+            "seamwatch_records_pooled_total",
+            "Records counted in an overflow cohort: their cohorts are too many to be kept apart; healthy is 0.",
+            OPERATOR,
+        )
 
         # Whom it is told
         self.sink_sends = self._made(

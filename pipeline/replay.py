@@ -13,10 +13,10 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from pipeline.detect.evidence import Evidence
+from pipeline.detect.evidence import Evidence, Learned
 from pipeline.engine import Engine, Output
 from pipeline.intent import Intent, Severity
-from pipeline.messages import Incident, Reject
+from pipeline.messages import Decision, Incident, Reject
 from pipeline.operators import Adapter
 from pipeline.recordfile import InputFault, RecordFiles
 
@@ -65,14 +65,18 @@ def replay(
     goals: Goals,
     *,
     adapter: str | Adapter = "canonical",
+    learned: Iterable[Learned] = (),
+    decisions: Iterable[Decision] = (),
     progress: Callable[[int], object] = lambda bytes_read: None,
 ) -> Result:
     """Feed the records of `files` to the engine and write what it says. `progress` is told the bytes read so far.
 
+    `learned` and `decisions`: see `Engine`.
+
     Raises:
         OSError: a goal cannot be written. What cannot be read is no error: the result says it.
     """
-    engine = Engine(intent, adapter=adapter)
+    engine = Engine(intent, adapter=adapter, learned=learned, decisions=decisions)
     incidents: list[Incident] = []
 
     def take(output: Output) -> None:

@@ -105,5 +105,8 @@ class Service:
             self._metrics.debt(owed.active, owed.expired, owed.oldest_days * 86_400)
             for operator, feed in message.feeds.items():
                 self._metrics.feed(operator, feed.state)
+                late = any(part.late_since is not None for part in (feed, *feed.parts.values()))
+                self._metrics.feed_late.set(float(late), operator)
+                self._metrics.records_pooled.add(feed.pooled, operator)
         elif isinstance(message, Anchors):
             self.board.anchors(message)

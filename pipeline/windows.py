@@ -169,7 +169,8 @@ def _believed(rows: Rows, at: int, clocks: DeviceClocks) -> tuple[Rows, Ints]:
 class _Pool:
     """Too many cohorts or operations for one minute: those with the fewest records are put together.
 
-    A cohort goes to the overflow cohort of its operator, or of an overflow operator where no cohort of its own is kept.
+    A cohort goes to the overflow firmware of its operator, class and environment, where a cohort of those is kept; else
+    to the overflow cohort of its operator, or of an overflow operator where no cohort of its own is kept.
     Decided when the minute is over, so that it hangs on the minute's records and not on their order.
 
     Attributes:
@@ -185,6 +186,7 @@ class _Pool:
             by_operation[key[4]] += times
         self._cohorts = _most(by_cohort, cohorts)
         self._operators = {name[0] for name in self._cohorts}
+        self._groups = {(name[0], name[1], name[3]) for name in self._cohorts}
         kept = _most(by_operation, operations)
         numbers: dict[_Series, int] = {}
         renamed = []
@@ -200,6 +202,9 @@ class _Pool:
         """Under which name a cohort is counted."""
         if cohort in self._cohorts:
             return cohort
+        operator, device_class, _, environment = cohort
+        if (operator, device_class, environment) in self._groups:
+            return (operator, device_class, OVERFLOW, environment)
         return (cohort[0] if cohort[0] in self._operators else OVERFLOW, OVERFLOW, OVERFLOW, UNKNOWN)
 
 

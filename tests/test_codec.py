@@ -23,7 +23,8 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of a type that messages are made of."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return st.builds(kind, **{field.name: values(field.type) for field in msgspec.structs.fields(kind)})
+        fields = [field for field in msgspec.structs.fields(kind) if kind not in get_args(field.type)]
+        return st.builds(kind, **{field.name: values(field.type) for field in fields})
     if isinstance(kind, type) and issubclass(kind, tuple) and kind is not tuple:
         return st.builds(kind, *(values(of) for of in get_type_hints(kind).values()))
     origin, of = get_origin(kind), get_args(kind)

@@ -15,6 +15,7 @@ BASE_UNITS = ("_seconds", "_bytes", "_records", "_incidents", "_log10", "_per_we
 PLAIN = {
     "seamwatch_cohorts",
     "seamwatch_incidents",
+    "seamwatch_feed_late",
     "seamwatch_feed_state",
     "seamwatch_intake_stopped",
     "seamwatch_ready",

@@ -6,13 +6,15 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
+from pipeline.cli.bar import shown
+from pipeline.cli.handovers import UnusableFileError, read_decisions, read_learned
 from pipeline.config.directory import Configuration, configuration
 from pipeline.incidents.wording import instant
 from pipeline.intent import ConfigurationError
@@ -36,6 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="wire format of the records: %(choices)s (default: the operator's, else canonical)",
     )
     parser.add_argument("--operator", metavar="NAME", help="whose records they are, by its file in --config")
+    parser.add_argument("--learned", metavar="FILE", help="anchors to start with, as `seamwatch learn` wrote them")
+    parser.add_argument(
+        "--decisions", metavar="FILE.ndjson", help="what persons decided, as `seamwatch accept --to` wrote it"
+    )
     parser.add_argument("--incidents", metavar="OUT.ndjson", help="every change of an incident, one a line")
     parser.add_argument(
         "--evidence", metavar="OUT.ndjson", help="what was seen and expected, one cohort and minute a line"
@@ -69,14 +75,28 @@ def run(arguments: argparse.Namespace) -> int:
     except LookupError as error:
         print(f"seamwatch replay: {error.args[0]}", file=sys.stderr)
         return 2
+    try:
+        learned = read_learned(arguments.learned) if arguments.learned is not None else []
+        decisions = read_decisions(arguments.decisions) if arguments.decisions is not None else []
+    except UnusableFileError as error:
+        print(f"seamwatch replay: {error}", file=sys.stderr)
+        return 2
     wrong = _clash(arguments)
     if wrong is not None:
         print(f"seamwatch replay: {wrong}", file=sys.stderr)
         return 2
     files = RecordFiles(arguments.files)
     try:
-        with _outputs(arguments) as (goals, report), _progress(files.size()) as progress:
-            result = replay(files, found.intent, goals, adapter=adapter, progress=progress)
+        with _outputs(arguments) as (goals, report), shown(files.size(), "replaying") as progress:
+            result = replay(
+                files,
+                found.intent,
+                goals,
+                adapter=adapter,
+                learned=learned,
+                decisions=decisions,
+                progress=progress,
+            )
             if report is not None:
                 _write_report(report, result, files.names)
     except BrokenPipeError:
@@ -96,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _clash(arguments: argparse.Namespace) -> str | None:
     """What is wrong with the outputs: nothing may be written over an input, or twice."""
     inputs = {os.path.realpath(name) for name in arguments.files if name != STDIN}
+    inputs |= {os.path.realpath(name) for name in (arguments.learned, arguments.decisions) if name is not None}
     seen: set[str] = set()
     for option in _OUTPUTS:
         name = getattr(arguments, option)
@@ -129,22 +150,6 @@ def _write_report(file: BinaryIO, result: Result, names: Sequence[str]) -> None:
     from pipeline.report import render
 
     file.write(render(result, [printable(name) for name in names]).encode())
-
-
-@contextmanager
-def _progress(size: int | None) -> Iterator[Callable[[int], object]]:
-    """Takes the bytes read so far and shows them, on a terminal; silent in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda bytes_read: None
-        return
-    # Only a terminal needs it, and it takes a while to load.
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("replaying", total=size)
-        yield lambda bytes_read: progress.update(task, completed=bytes_read)
 
 
 def _totals(result: Result, seconds: float) -> str:

@@ -1,75 +1,64 @@
 """Anchors: what each cohort is held against. Learnt over full days, then frozen; a drift cannot drag them.
 
-A cohort's cut points are read off its first histogram, or taken over from its predecessor (the firmware that its
-operator and class ran before it). From then on only counts are learnt, two hours at a time; level and shape of the day
-follow from `AnchorPolicy.days` full days, thin cohorts leaning on their operator and class. A successor starts on its
-predecessor's anchor, and its own may leave that only as far as the leash.
+Every cell (a channel of a cohort) is learnt and frozen by itself: an operation that a cohort takes up later gets an
+anchor later. Cut points are read off a cell's first histogram, or taken over from its predecessor. From then on only
+counts are kept: by slot of the last day, by day of the last week, and by slot of the day while the shape is learnt.
+Level and shape of the day follow from `AnchorPolicy.days` full days, thin cohorts leaning on their operator and class.
+
+A successor starts on its predecessors' anchor. Its own may leave that only as far as the leash, and a chain of releases
+may not walk further from the first anchor than the budget. Only a person moves an anchor further (`accept`), and the
+first one is kept beside it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import astuple, dataclass
-from typing import Final, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import season
 from models.cutpoints import CutPoints
-from models.snapshot import Plain, pack, unpack
+from models.snapshot import Plain, SnapshotError, pack, unpack
 from pipeline.detect.channels import ChannelTable
 from pipeline.detect.evidence import Anchors
+from pipeline.detect.grid import Grid
+from pipeline.detect.levels import LEAST_SHARE
+from pipeline.detect.roster import is_overflow
 from pipeline.observation import Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.intp]
 
-LEAST_SHARE: Final = 1e-4
-"""A share is never expected below this: a first hit in a quiet stream is news, not proof."""
-SIBLING_SPREAD: Final = 0.3
-"""Log standard deviation assumed among siblings until it is measured."""
-LEAST_SIBLING_SPREAD: Final = 0.05
-SUCCESSOR_SHIFT: Final = 0.02
-SUCCESSOR_RATE: Final = 0.05
-"""A firmware differs from its predecessor by so much (log standard deviation) with nothing wrong."""
-SHAPE_PRIOR_UNITS: Final = 50.0
+RECUT: Final = 0.04
+"""A predecessor's mean under another's clipping points is off by about this part of their distance."""
+MESSAGE_ROWS: Final = 500
+"""Cohorts in one message at most: with five operations some 4 MB of JSON."""
+OWN: Final = "own"
+HISTORY: Final = "history"
+"""The lender of a level that was learnt over less than a week elsewhere: it serves until the own one is ripe."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnchorPolicy:
-    """days: full days to learn before an anchor freezes (moods belong to days: fewer make false alarms).
+    """How anchors are learnt and how far they may move. On the log scale, shifts first, shares second.
 
-    leash_shift, leash_rate: how far the own anchor of a successor may leave its predecessor's, on the log scale.
+    days: full days to learn before an anchor freezes (moods belong to days: fewer make false alarms).
+    leash_*: how far the own anchor of a successor may leave its predecessor's.
+    budget_*: how far a chain of releases may walk from the first anchor.
+    doubt_*: standard deviation by which a firmware differs from its predecessor with nothing wrong.
     """
 
     days: int = 7
     leash_shift: float = 0.03
-    leash_rate: float = 0.10
-
-    @property
-    def slots(self) -> int:
-        return self.days * season.SLOTS
-
-
-class _Grid:
-    """A float array [rows, ..., columns] that grows at both ends and keeps what it holds."""
-
-    __slots__ = ("data", "fill", "middle")
-
-    def __init__(self, middle: tuple[int, ...] = (), fill: float = 0.0) -> None:
-        self.middle = middle
-        self.fill = fill
-        self.data: Floats = np.full((0, *middle, 0), fill)
-
-    def fit(self, rows: int, columns: int) -> None:
-        have_rows, have_columns = self.data.shape[0], self.data.shape[-1]
-        if rows <= have_rows and columns <= have_columns:
-            return
-        grown_rows = have_rows if rows <= have_rows else max(rows, have_rows * 3 // 2)
-        grown = np.full((grown_rows, *self.middle, max(columns, have_columns)), self.fill)
-        grown[:have_rows, ..., :have_columns] = self.data
-        self.data = grown
+    leash_share: float = 0.10
+    budget_shift: float = 0.06
+    budget_share: float = 0.20
+    doubt_shift: float = 0.01
+    doubt_share: float = 0.03
 
 
 class AnchorBook:
@@ -79,307 +68,273 @@ class AnchorBook:
         self.table = table
         self.policy = policy
         self.cohorts: list[Cohort] = []
-        self._rows: dict[Cohort, int] = {}
-        self._cuts: dict[tuple[int, int], CutPoints] = {}
-        self.low, self.high, self.middle = _Grid(), _Grid(), _Grid()
-        self.tail_bin = _Grid(fill=np.inf)
-        self.has_cut = _Grid()
-        self.level, self.mass, self.spread = _Grid(), _Grid(), _Grid()
-        self._borrowed = _Grid()
-        self._slot_n, self._slot_x = _Grid(), _Grid()
-        self._past_n, self._past_x = _Grid((policy.slots,)), _Grid((policy.slots,))
-        self.first_slot: list[int] = []
-        self.days: list[float] = []
         self.lender: list[str] = []
-        self.frozen: list[bool] = []
-        self.shapes: dict[str, Floats] = {}
+        self.doubt: list[str] = []
+        """What is wrong with the reference days of a row, for people; empty when nothing is."""
+        self.accepted: list[str] = []
+        """Who accepted the level of a row, when and why; empty when nobody did."""
+        self._rows: dict[Cohort, int] = {}
+        self.operators: dict[str, int] = {}
+        self.first_slot: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.days: Floats = np.zeros(0)
+        self.operator_of: Rows = np.zeros(0, dtype=np.intp)
+        # Cut points and what they mean.
+        self.low, self.high, self.middle = Grid(), Grid(), Grid()
+        self.tail_bin = Grid(fill=np.inf)
+        self.has_cut = Grid(dtype=np.bool_)
+        self.spread, self.base_ms, self.tail_scale = Grid(), Grid(), Grid()
+        # The anchor.
+        self.level, self.mass, self.first = Grid(), Grid(), Grid()
+        self.borrowed, self.is_borrowed = Grid(), Grid(dtype=np.bool_)
+        self.frozen, self.doubtful = Grid(dtype=np.bool_), Grid(dtype=np.bool_)
+        self.since_day = Grid(fill=-1, dtype=np.int32)
+        """The day of a row, counted from its admission, from which on a cell is learnt; -1: not seen yet."""
+        # Counts. Sums of whole device-minutes in float32 lose less than a part in a million.
+        self.slot_n, self.slot_x = Grid(), Grid()
+        self.last_n, self.last_x = (Grid((season.SLOTS,), dtype=np.float32) for _ in range(2))
+        self.day_n, self.day_x = (Grid((policy.days,), dtype=np.float32) for _ in range(2))
+        self.shape_n, self.shape_x = (Grid((season.SLOTS,), dtype=np.float32) for _ in range(2))
+        # By operator.
+        self.shapes = Grid((season.SLOTS,))
+        self.shape_known = Grid(dtype=np.bool_)
+        self._shift: Flags = np.zeros(0, dtype=np.bool_)
 
     def __contains__(self, cohort: Cohort) -> bool:
         return cohort in self._rows
 
+    def __len__(self) -> int:
+        return len(self.cohorts)
+
     def row(self, cohort: Cohort) -> int:
         return self._rows[cohort]
+
+    @property
+    def is_shift(self) -> Flags:
+        """[channels]"""
+        if len(self._shift) != len(self.table):
+            self._shift = np.array([channel.is_shift for channel in self.table.channels], dtype=np.bool_)
+        return self._shift
+
+    def _grids(self) -> Iterator[tuple[str, Grid]]:
+        for name in _GRIDS:
+            yield name, getattr(self, name)
 
     def fit(self) -> None:
         """Make room for all rows and columns that exist by now."""
         rows, columns = len(self.cohorts), len(self.table)
-        for grid in (
-            self.low,
-            self.high,
-            self.middle,
-            self.tail_bin,
-            self.has_cut,
-            self.level,
-            self.mass,
-            self.spread,
-            self._borrowed,
-            self._slot_n,
-            self._slot_x,
-            self._past_n,
-            self._past_x,
-        ):
+        for _, grid in self._grids():
             grid.fit(rows, columns)
-        for operator, shape in self.shapes.items():
-            if shape.shape[1] < columns:
-                flat = self._flat_shape()
-                flat[:, : shape.shape[1]] = shape
-                self.shapes[operator] = flat
+        have = self.shapes.data.shape
+        operators = len(self.operators)
+        if operators > have[0] or columns > have[-1]:
+            for grid in (self.shapes, self.shape_known):
+                grid.fit(operators, columns)
+            flat = np.where(self.is_shift, 0.0, 1.0)
+            self.shapes.data[have[0] :] = flat
+            self.shapes.data[: have[0], :, have[-1] :] = flat[have[-1] :]
+        if rows > len(self.days):
+            more = max(rows, len(self.days) * 3 // 2) - len(self.days)
+            self.first_slot = np.concatenate((self.first_slot, np.zeros(more, dtype=np.int64)))
+            self.days = np.concatenate((self.days, np.zeros(more)))
+            self.operator_of = np.concatenate((self.operator_of, np.zeros(more, dtype=np.intp)))
 
-    def admit(self, cohort: Cohort, slot: int, volumes: list[float]) -> int:
-        """A new row. It takes over the anchor of its predecessor: the sibling that differs in firmware alone and is
-        the largest by `volumes` (records a minute by row) among those that have a level."""
-        row = self._rows[cohort] = len(self.cohorts)
-        self.cohorts.append(cohort)
-        self.first_slot.append(slot)
-        self.days.append(0.0)
-        self.lender.append("own")
-        self.frozen.append(False)
-        self.shapes.setdefault(cohort.operator, self._flat_shape())
+    def admit(self, cohort: Cohort, slot: int, row: int) -> None:
+        """A row for a cohort: a new one (the number of rows), or that of a cohort that is forgotten for it."""
+        if row == len(self.cohorts):
+            self.cohorts.append(cohort)
+            for texts in (self.lender, self.doubt, self.accepted):
+                texts.append("")
+        else:
+            del self._rows[self.cohorts[row]]
+            self.cohorts[row] = cohort
+            for _, grid in self._grids():
+                grid.forget(row)
+            self.doubt[row] = self.accepted[row] = ""
+        self._rows[cohort] = row
+        self.lender[row] = OWN
+        operator = self.operators.setdefault(cohort.operator, len(self.operators))
         self.fit()
-        siblings = [
-            other
-            for other, old in enumerate(self.cohorts[:row])
-            if (old.operator, old.device_class, old.environment)
-            == (cohort.operator, cohort.device_class, cohort.environment)
-            and self.days[other] >= 1.0
-        ]
-        if siblings:
-            self._take_over(row, max(siblings, key=lambda other: (volumes[other], -other)), siblings)
-        return row
+        self.first_slot[row], self.days[row], self.operator_of[row] = slot, 0.0, operator
 
-    def _take_over(self, row: int, lender: int, siblings: list[int]) -> None:
-        """Borrow an anchor, and doubt it by as much as the siblings differ: any of them may be the true predecessor."""
-        for grid in (
-            self.low, self.high, self.middle, self.tail_bin, self.has_cut, self.level, self.mass, self.spread,
-        ):  # fmt: skip
-            grid.data[row] = grid.data[lender]
-        shift = np.array([channel.is_shift for channel in self.table.channels])
-        mass, spread = self.mass.data[row], self.spread.data[row]
-        others = self._log_levels(np.array(siblings, dtype=np.intp), shift)
-        off = np.nan_to_num((others - self._log_levels(np.array([lender]), shift)) ** 2)
-        apart = off.mean(axis=0)
-        least = np.where(shift, SUCCESSOR_SHIFT**2, SUCCESSOR_RATE**2)
-        doubt = np.maximum(apart, least) / np.where(shift, np.maximum(spread, 1e-9), 1.0)
-        self.mass.data[row] = np.where(mass > 0, 1.0 / (1.0 / np.maximum(mass, 1e-9) + doubt), 0.0)
-        self._borrowed.data[row] = self.level.data[lender]
-        for (old, column), cut in list(self._cuts.items()):
-            if old == lender:
-                self._cuts[row, column] = cut
-        self.days[row] = self.days[lender]
-        self.lender[row] = self.cohorts[lender].firmware
+    def lends(self, lender: int, row: int) -> bool:
+        """May a row's cohort succeed another's? That one has learnt for a day, and is a firmware."""
+        return lender != row and self.days[lender] >= 1.0 and not is_overflow(self.cohorts[lender])
 
-    def _log_levels(self, rows: Rows, shift: NDArray[np.bool_]) -> Floats:
-        """Levels on the log scale, comparable between rows; not a number where there is none."""
-        level = self.level.data[rows]
-        logs = np.where(shift, self.middle.data[rows] + level, np.log(np.maximum(level, LEAST_SHARE)))
-        return np.where(self.mass.data[rows] > 0, logs, np.nan)
+    def borrow(self, row: int, lenders: list[int], weights: Floats) -> None:
+        """Take over the anchor of the lenders as far as each is likely to be the predecessor, and doubt it accordingly.
+
+        Cut points are those of the likeliest at the first time, as what is counted hangs on them; anchors of others are
+        expressed in them.
+        """
+        shift = self.is_shift
+        best = lenders[int(np.argmax(weights))]
+        cells = ~self.frozen.data[row]
+        fresh = cells & ~self.is_borrowed.data[row] & (self.mass.data[best] > 0) & (self.since_day.data[row] < 0)
+        for grid in (self.low, self.high, self.middle, self.tail_bin, self.has_cut, self.base_ms, self.tail_scale):
+            grid.data[row] = np.where(fresh, grid.data[best], grid.data[row])
+        self.is_borrowed.data[row] |= fresh
+        cells &= self.is_borrowed.data[row]
+        mass = self.mass.data[lenders]
+        part = np.where(mass > 0, weights[:, None], 0.0)
+        known = part.sum(axis=0)
+        cells &= known > 0
+        part /= np.where(known > 0, known, 1.0)
+        logs, recut = self._seen_from(row, lenders)
+        mean = np.sum(part * logs, axis=0)
+        least = np.where(shift, self.policy.doubt_shift, self.policy.doubt_share) ** 2
+        doubt = np.sum(part * ((logs - mean) ** 2 + (RECUT * recut) ** 2), axis=0) + least
+        spread = np.sum(part * self.spread.data[lenders], axis=0)
+        unit = np.where(shift, np.maximum(spread, 1e-9), 1.0)
+        level = np.where(shift, mean, np.exp(mean))
+        first, _ = self._seen_from(row, lenders, first=True)
+        first_mean = np.sum(part * first, axis=0)
+        inverse = np.sum(part / np.maximum(mass, 1e-9), axis=0)
+        for grid, value in (
+            (self.level, level),
+            (self.borrowed, level),
+            (self.first, np.where(shift, first_mean, np.exp(first_mean))),
+            (self.spread, spread),
+            (self.mass, 1.0 / (inverse + doubt / unit)),
+        ):
+            grid.data[row] = np.where(cells, value, grid.data[row])
+        self.doubtful.data[row] |= cells & (self.doubtful.data[lenders] & (part > 0.5)).any(axis=0)
+        self.days[row] = float(np.dot(weights, self.days[lenders]))
+        self.lender[row] = self.cohorts[best].firmware
+
+    def _seen_from(self, row: int, lenders: list[int], *, first: bool = False) -> tuple[Floats, Floats]:
+        """[lenders, channels] their levels, log scale, in the row's own cut points; and how far those are apart."""
+        shift = self.is_shift
+        level = (self.first if first else self.level).data[lenders]
+        apart = np.where(shift, self.middle.data[lenders] - self.middle.data[row], 0.0)
+        logs = np.where(shift, level + apart, np.log(np.maximum(level, LEAST_SHARE)))
+        tails = self.table.tails
+        # The tail beyond another's cut point, as exponential as the lender's own is.
+        further = self.high.data[row, tails - 1] - self.high.data[lenders][:, tails - 1]
+        logs[:, tails] -= further / np.maximum(self.tail_scale.data[lenders][:, tails - 1], 0.05)
+        apart[:, tails] = further * 5.0
+        return logs, apart
 
     def set_cut(self, row: int, column: int, cut: CutPoints) -> None:
-        self._cuts[row, column] = cut
-        self.low.data[row, column] = cut.low
-        self.high.data[row, column] = cut.high
-        self.middle.data[row, column] = cut.middle
-        self.tail_bin.data[row, column] = cut.tail_bin
-        self.spread.data[row, column] = cut.spread
-        self.has_cut.data[row, column] = 1.0
+        for grid, value in (
+            (self.low, cut.low),
+            (self.high, cut.high),
+            (self.middle, cut.middle),
+            (self.tail_bin, cut.tail_bin),
+            (self.spread, cut.spread),
+            (self.base_ms, np.exp(cut.median)),
+            (self.tail_scale, cut.tail_scale),
+        ):
+            grid.data[row, column] = value
+        self.has_cut.data[row, column] = True
+        if self.table.channels[column].signal == "latency":
+            self.base_ms.data[row, column + 1] = np.exp(cut.tail)
+            self.tail_scale.data[row, column + 1] = cut.tail_scale
 
     def learn(self, rows: Rows, n: Floats, x: Floats) -> None:
         """Count units of trusted minutes; [rows, channels]."""
-        self._slot_n.data[rows] += n
-        self._slot_x.data[rows] += x
+        self.slot_n.data[rows] += n
+        self.slot_x.data[rows] += x
+
+    def learn_column(self, rows: Rows, column: int, n: Floats, x: Floats) -> None:
+        """Count units of one channel alone; [rows]."""
+        self.slot_n.data[rows, column] += n
+        self.slot_x.data[rows, column] += x
 
     def expected(self, rows: Rows, n: Floats, at_ms: float) -> Floats:
         """What the anchors expect of `n` units at an instant; see `Anchors` for the units."""
-        shift = np.array([channel.is_shift for channel in self.table.channels])
         level = self.level.data[rows]
-        shapes = {operator: season.at(shape, at_ms) for operator, shape in self.shapes.items()}
-        shape = np.array([shapes[self.cohorts[row].operator] for row in rows]).reshape(level.shape)
-        return np.asarray(np.where(shift, n * (level + shape), n * level * shape))
+        shape = season.at(self.shapes.data.swapaxes(0, 1), at_ms)[self.operator_of[rows]]
+        return np.asarray(np.where(self.is_shift, n * (level + shape), n * level * shape))
 
-    def close_slot(self, slot: int, new_slot: int) -> list[int]:
-        """The two hours `slot` are over; learn from them. Returns the rows whose anchor changed.
+    # -- telling -----------------------------------------------------------------------------------------------------
 
-        Slots between `slot` and `new_slot` in which nothing arrived count as empty.
-        """
-        learners = [row for row, frozen in enumerate(self.frozen) if not frozen]
-        size = self.policy.slots
-        if learners:
-            self._past_n.data[:, slot % size] = self._slot_n.data
-            self._past_x.data[:, slot % size] = self._slot_x.data
-            for empty in range(slot + 1, min(new_slot, slot + size)):
-                self._past_n.data[:, empty % size] = 0.0
-                self._past_x.data[:, empty % size] = 0.0
-        self._slot_n.data[:] = 0.0
-        self._slot_x.data[:] = 0.0
-        if learners:
-            self._estimate(learners, slot)
-        return learners
+    def messages(self, source: str, minute: int, rows: list[int], gone: list[Cohort]) -> list[Anchors]:
+        """The anchors of some rows, for whoever judges by them, and who is forgotten."""
+        firsts = range(0, max(len(rows), bool(gone)), MESSAGE_ROWS)
+        return [self._message(source, minute, rows[at : at + MESSAGE_ROWS], [] if at else gone) for at in firsts]
 
-    def _estimate(self, learners: list[int], slot: int) -> None:
-        size = self.policy.slots
-        rows = np.array(learners, dtype=np.intp)
-        seen = np.array([min(slot - self.first_slot[row] + 1, size) for row in learners])
-        whole = np.where(seen >= season.SLOTS, seen // season.SLOTS * season.SLOTS, seen)
-        back = (slot - np.arange(size)) % size  # ring positions, newest first
-        used = np.arange(size)[None, :, None] < whole[:, None, None]
-        past_n = np.where(used, self._past_n.data[rows][:, back], 0.0)
-        past_x = np.where(used, self._past_x.data[rows][:, back], 0.0)
-        n, x = past_n.sum(axis=1), past_x.sum(axis=1)
-        shift = np.array([channel.is_shift for channel in self.table.channels])
-        level = np.where(shift, self._shift_levels(rows, n, x), self._rate_levels(rows, n, x))
-        own = np.array([self.lender[row] == "own" for row in learners])
-        ripe = seen >= size
-        days = seen / season.SLOTS
-        for i, row in enumerate(learners):
-            if own[i]:
-                self.days[row] = float(days[i])
-            elif ripe[i]:
-                level[i] = self._leashed(row, level[i], shift)
-            else:
-                level[i] = self.level.data[row]  # a successor is judged by its predecessor until it is ripe
-        self.level.data[rows] = level
-        fresh = own | ripe
-        self.mass.data[rows[fresh]] = np.where(shift, n, n * level)[fresh]
-        operators = defaultdict(list)
-        for i, row in enumerate(learners):
-            if own[i] and days[i] >= 1.0:
-                operators[self.cohorts[row].operator].append(i)
-        slots = (slot - np.arange(size)) % season.SLOTS
-        for operator, members in operators.items():
-            pick = np.array(members)
-            self.shapes[operator] = self._shape(past_n[pick], past_x[pick], level[pick], slots, shift)
-        for i, row in enumerate(learners):
-            if ripe[i]:
-                self.frozen[row] = True
-
-    def _leashed(self, row: int, own: Floats, shift: NDArray[np.bool_]) -> Floats:
-        borrowed = self._borrowed.data[row]
-        by_shift = np.clip(own, borrowed - self.policy.leash_shift, borrowed + self.policy.leash_shift)
-        factor = np.exp(self.policy.leash_rate)
-        return np.where(shift, by_shift, np.clip(own, borrowed / factor, borrowed * factor))
-
-    def _groups(self, rows: Rows) -> tuple[NDArray[np.intp], int]:
-        """Operator x class x environment of each row, as a code: whom a thin cohort leans on."""
-        codes: dict[tuple[str, str, str], int] = {}
-        keys = [(cohort.operator, cohort.device_class, cohort.environment) for cohort in self.cohorts]
-        group = [codes.setdefault(keys[row], len(codes)) for row in rows]
-        return np.array(group, dtype=np.intp), len(codes)
-
-    def _rate_levels(self, rows: Rows, n: Floats, x: Floats) -> Floats:
-        """Own share, pulled to that of operator x class by as many hits as siblings' likeness is worth (1 / tau^2)."""
-        group, count = self._groups(rows)
-        total_n, total_x = _group_sum(n, group, count), _group_sum(x, group, count)
-        parent = np.maximum((total_x + 0.5 * LEAST_SHARE) / (total_n + 0.5), LEAST_SHARE)[group]
-        expected = n * parent
-        ratio = np.log(np.maximum(x, 1e-12) / np.maximum(expected, 1e-12))
-        spread = _sibling_spread(ratio, x > 20.0)
-        # A prior that the cohort's own counts contradict is worth the less: one cohort may be of another kind.
-        conflict = (x - expected) ** 2 / np.maximum(expected + (spread * expected) ** 2, 1e-3)
-        prior = 1.0 / spread**2 / np.maximum(conflict, 1.0)
-        return np.asarray(np.maximum((x + prior) / (n + prior / parent), LEAST_SHARE))
-
-    def _shift_levels(self, rows: Rows, n: Floats, x: Floats) -> Floats:
-        """Own mean, pulled to that of operator x class; relative to the row's own reference point."""
-        group, count = self._groups(rows)
-        middle = self.middle.data[rows]
-        absolute = middle + x / np.maximum(n, 1e-12)
-        total = _group_sum(n, group, count)
-        parent = (_group_sum(n * absolute, group, count) / np.maximum(total, 1e-12))[group]
-        likeness = _sibling_spread(absolute - parent, n > 500.0) ** 2
-        spread = self.spread.data[rows]
-        # As for shares: a prior that the cohort's own values contradict is worth the less.
-        conflict = (absolute - parent) ** 2 / np.maximum(spread / np.maximum(n, 1.0) + likeness, 1e-9)
-        prior = spread / likeness / np.maximum(conflict, 1.0)
-        level = (n * absolute + prior * parent) / np.maximum(n + prior, 1e-12) - middle
-        return np.where(self.has_cut.data[rows] > 0, level, 0.0)
-
-    def _shape(
-        self, past_n: Floats, past_x: Floats, level: Floats, slots: NDArray[np.intp], shift: NDArray[np.bool_]
-    ) -> Floats:
-        """The day of one operator, [SLOTS, channels], pooled over its cohorts."""
-        by_slot = np.zeros((4, season.SLOTS, past_n.shape[2]))
-        residual = past_x - past_n * level[:, None, :]
-        for i, values in enumerate((past_x, past_n * level[:, None, :], residual, past_n)):
-            np.add.at(by_slot[i], slots, values.sum(axis=0))
-        hits, expected, off, units = by_slot
-        rates = season.rate_shape(hits, np.maximum(expected, 0.0), SHAPE_PRIOR_UNITS)
-        return np.where(shift, season.shift_shape(off, units, SHAPE_PRIOR_UNITS), rates)
-
-    def _flat_shape(self) -> Floats:
-        flat = np.array([0.0 if channel.is_shift else 1.0 for channel in self.table.channels])
-        return np.tile(flat, (season.SLOTS, 1))
-
-    def snapshot(self) -> Plain:
-        return {
-            "cohorts": [list(cohort) for cohort in self.cohorts],
-            "cuts": [[row, column, *astuple(cut)] for (row, column), cut in self._cuts.items()],
-            "grids": {name: pack(getattr(self, name).data) for name in _GRIDS},
-            "first_slot": list(self.first_slot),
-            "days": list(self.days),
-            "lender": list(self.lender),
-            "frozen": list(self.frozen),
-            "shapes": {operator: pack(shape) for operator, shape in self.shapes.items()},
-        }
-
-    def restore(self, state: Plain) -> None:
-        """Take up a snapshot; the channel table must hold its operations already."""
-        self.cohorts = [Cohort(*cohort) for cohort in state["cohorts"]]
-        self._rows = {cohort: row for row, cohort in enumerate(self.cohorts)}
-        self._cuts = {(row, column): CutPoints(*cut) for row, column, *cut in state["cuts"]}
-        for name in _GRIDS:
-            getattr(self, name).data = unpack(state["grids"][name])
-        self.first_slot = list(state["first_slot"])
-        self.days = list(state["days"])
-        self.lender = list(state["lender"])
-        self.frozen = list(state["frozen"])
-        self.shapes = {operator: unpack(shape) for operator, shape in state["shapes"].items()}
-
-    def message(self, source: str, minute: int, rows: list[int]) -> Anchors:
-        """The anchors of some rows, for whoever judges by them."""
+    def _message(self, source: str, minute: int, rows: list[int], gone: list[Cohort]) -> Anchors:
         pick = np.array(rows, dtype=np.intp)
-        columns = len(self.table)
-        base = np.zeros((len(rows), columns))
-        slope = np.zeros((len(rows), columns))
-        for i, row in enumerate(rows):
-            for column, channel in enumerate(self.table.channels):
-                cut = self._cuts.get((row, column))
-                if cut is not None:
-                    base[i, column], slope[i, column] = np.exp(cut.median), cut.tail_scale
-                elif channel.signal == "tail" and (of := self._cuts.get((row, column - 1))) is not None:
-                    base[i, column], slope[i, column] = np.exp(of.tail), of.tail_scale
         operators = sorted({self.cohorts[row].operator for row in rows})
+        counted = (self.since_day.data[pick] >= 0) | self.is_borrowed.data[pick]
         return Anchors(
             source=source,
             minute=minute,
             cohorts=[self.cohorts[row] for row in rows],
             channels=list(self.table.channels),
-            level=self.level.data[pick].copy(),
-            spread=self.spread.data[pick].copy(),
-            mass=self.mass.data[pick].copy(),
-            days=np.array([self.days[row] for row in rows]),
+            level=self.level.data[pick],
+            spread=self.spread.data[pick],
+            mass=self.mass.data[pick],
+            days=self.days[pick],
             lender=[self.lender[row] for row in rows],
-            base_ms=base,
-            tail_scale=slope,
-            shapes={operator: self.shapes[operator].copy() for operator in operators},
-            frozen=np.array([self.frozen[row] for row in rows], dtype=np.bool_),
+            base_ms=self.base_ms.data[pick],
+            tail_scale=self.tail_scale.data[pick],
+            shapes={operator: self.shapes.data[self.operators[operator]].copy() for operator in operators},
+            frozen=(self.frozen.data[pick] | ~counted).all(axis=1) & counted.any(axis=1),
+            first_level=self.first.data[pick],
+            doubtful=self.doubtful.data[pick],
+            doubt=[self.doubt[row] for row in rows],
+            accepted=[self.accepted[row] for row in rows],
+            gone=gone,
         )
+
+    def snapshot(self) -> Plain:
+        rows = len(self)
+        return {
+            "cohorts": [list(cohort) for cohort in self.cohorts],
+            "texts": [list(self.lender), list(self.doubt), list(self.accepted)],
+            "first_slot": pack(self.first_slot[:rows]),
+            "days": pack(self.days[:rows]),
+            "operators": list(self.operators),
+            "policy_days": self.policy.days,
+            "grids": {name: pack(grid.data[:rows]) for name, grid in self._grids()},
+            "shapes": pack(self.shapes.data),
+            "shape_known": pack(self.shape_known.data),
+        }
+
+    def restore(self, state: Plain) -> None:
+        """Take up a snapshot; the channel table must hold its operations already.
+
+        Raises:
+            SnapshotError: its parts do not fit together.
+        """
+        cohorts = [Cohort(*cohort) for cohort in state["cohorts"]]
+        rows, columns = len(cohorts), len(self.table)
+        if state["policy_days"] != self.policy.days:
+            msg = f"the snapshot learns over {state['policy_days']} days, this program over {self.policy.days}"
+            raise SnapshotError(msg)
+        self.fit()
+        for name, grid in self._grids():
+            grid.data = _fitting(name, state["grids"][name], (rows, *grid.data.shape[1:-1], columns), grid.data.dtype)
+        self.cohorts = cohorts
+        self._rows = {cohort: row for row, cohort in enumerate(cohorts)}
+        self.lender, self.doubt, self.accepted = ([str(text) for text in texts] for texts in state["texts"])
+        if {len(texts) for texts in state["texts"]} != {rows} or len(self._rows) != rows:
+            msg = f"the snapshot names {rows} cohorts, and not as many texts or different ones"
+            raise SnapshotError(msg)
+        self.first_slot = _fitting("first_slot", state["first_slot"], (rows,), np.dtype(np.int64))
+        self.days = _fitting("days", state["days"], (rows,), np.dtype(np.float64))
+        self.operators = {str(operator): i for i, operator in enumerate(state["operators"])}
+        self.operator_of = np.array([self.operators[cohort.operator] for cohort in cohorts], dtype=np.intp)
+        shapes = unpack(state["shapes"])
+        if shapes.shape[0] < len(self.operators) or shapes.shape[1:] != (season.SLOTS, columns):
+            msg = f"shapes of the day {shapes.shape} do not fit {len(self.operators)} operators"
+            raise SnapshotError(msg)
+        self.shapes.data = shapes
+        known = state["shape_known"]
+        self.shape_known.data = _fitting("shape_known", known, (len(shapes), columns), np.dtype(np.bool_))
+
+
+def _fitting(name: str, plain: Plain, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    array = unpack(plain)
+    if array.shape != shape or array.dtype != dtype:
+        msg = f"{name} is {array.dtype} {array.shape}, not {dtype} {shape}"
+        raise SnapshotError(msg)
+    return array
 
 
 _GRIDS: Final = (
-    "low", "high", "middle", "tail_bin", "has_cut", "level", "mass", "spread",
-    "_borrowed", "_slot_n", "_slot_x", "_past_n", "_past_x",
+    "low", "high", "middle", "tail_bin", "has_cut", "spread", "base_ms", "tail_scale",
+    "level", "mass", "first", "borrowed", "is_borrowed", "frozen", "doubtful", "since_day",
+    "slot_n", "slot_x", "last_n", "last_x", "day_n", "day_x", "shape_n", "shape_x",
 )  # fmt: skip
-
-
-def _group_sum(values: Floats, group: NDArray[np.intp], count: int) -> Floats:
-    out = np.zeros((count, values.shape[1]))
-    np.add.at(out, group, values)
-    return out
-
-
-def _sibling_spread(log_ratio: Floats, solid: NDArray[np.bool_]) -> Floats:
-    """By channel, the standard deviation among rows that are solid enough to tell; a default where too few are."""
-    count = solid.sum(axis=0)
-    mean = np.where(solid, log_ratio, 0.0).sum(axis=0) / np.maximum(count, 1)
-    variance = np.where(solid, (log_ratio - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
-    return np.asarray(np.where(count > 5, np.maximum(np.sqrt(variance), LEAST_SIBLING_SPREAD), SIBLING_SPREAD))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 EVERY: Final = "*"
 """Stands for all operations together."""
 
@@ -48,6 +51,8 @@ class ChannelTable:
         self.channels: list[Channel] = list(COMMON)
         self.operations: dict[str, int] = {}
         """First column of each operation; its signals follow in the order of `OPERATION_SIGNALS`."""
+        self.tails: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        """Columns of tails; each one's latency stands before it."""
         for operation in operations:
             self.admit(operation)
 
@@ -67,4 +72,5 @@ class ChannelTable:
             return self.admit(OVERFLOW)
         column = self.operations[operation] = len(self.channels)
         self.channels += [Channel(operation, signal) for signal in OPERATION_SIGNALS]
+        self.tails = np.append(self.tails, column + OPERATION_SIGNALS.index("tail"))
         return column

@@ -15,7 +15,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 class FeedHealth(msgspec.Struct, frozen=True):
-    """An operator's telemetry as a whole."""
+    """An operator's telemetry as a whole, or that of one of its device classes (over all firmwares)."""
 
     state: str
     """`ok`, `silent` (arrivals far below the expected), `recovering` (back, but not trusted yet)."""
@@ -25,6 +25,17 @@ class FeedHealth(msgspec.Struct, frozen=True):
     """In this minute."""
     expected: float
     """Records a minute at this hour; 0 when not known yet."""
+    late_since: int | None = None
+    """Since when its records come late (the devices are as before); None while they do not."""
+    delay_ms: float = 0.0
+    """Mean delay of the last minutes; 0 when not known."""
+    usual_delay_ms: float = 0.0
+    """Median delay by the anchors; 0 when not known."""
+    pooled: int = 0
+    """Records of this minute whose cohorts are too many to be kept apart."""
+    pooled_since: int | None = None
+    parts: dict[str, FeedHealth] = {}
+    """By device class; of an operator only. What `volume` is judged on: records and expected."""
     rejected: int = 0
     """Records of this minute that could not be used."""
 
@@ -77,11 +88,48 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     shapes: dict[str, Floats]
     """By operator: [slots of the day, channels], factor of a share, offset of a shift."""
     frozen: NDArray[np.bool_]
+    """All that was ever seen of the cohort is frozen."""
+    first_level: Floats | None = None
+    """[cohorts, channels] the first anchor, in the units of `level`: what the anchor has moved since is to be told."""
+    doubtful: NDArray[np.bool_] | None = None
+    """[cohorts, channels] the reference days are not of one piece (or a predecessor's were not)."""
+    doubt: list[str] = []
+    """By cohort: what is wrong with its reference days, a sentence for people; empty when nothing is."""
+    accepted: list[str] = []
+    """By cohort: who accepted its level, when and why; empty when nobody did."""
+    gone: list[Cohort] = []
+    """Cohorts that have been forgotten, long idle, to make room for others."""
+
+
+class Learned(msgspec.Struct, frozen=True, tag="learned"):
+    """Anchors of one operator, learnt elsewhere from its history. Arrays are [cohorts, channels] unless said.
+
+    Taken up for cohorts that have no full day of their own; others keep what they have.
+    """
+
+    learned_id: str
+    """Taken once, however often it comes."""
+    operator: str
+    since: int
+    until: int
+    """First and last minute of the history, ms epoch."""
+    cohorts: list[Cohort]
+    channels: list[Channel]
+    days: Floats
+    """[cohorts]"""
+    cells: dict[str, Floats]
+    """By name of the quantity: cut points, level, mass, spread and the like."""
+    shape: Floats
+    """[slots of the day, channels]"""
+    volumes: Floats
+    """[cohorts, slots of the day] records a minute; not a number (null) where unknown."""
 
 
 def arrays_to_plain(value: object) -> object:
     """How msgspec writes what it does not know: arrays as nested lists."""
     if isinstance(value, np.ndarray | np.generic):
+        if value.dtype == np.float64 and not np.isfinite(value).all():
+            return np.where(np.isfinite(value), value, None).tolist()  # type: ignore[call-overload]  # objects
         return value.tolist()
     msg = f"{type(value).__name__} cannot be sent"
     raise NotImplementedError(msg)

@@ -1,66 +1,128 @@
-"""What a finding says to people: which signals, observed against expected, since when, of what shape."""
+"""What a finding says to people: which signals, observed against expected, since when, of what shape, who is not
+affected, and what each stretch of time added."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detect.channels import COHORT_RATES, EVERY, TAIL_QUANTILE
-from pipeline.detect.judge import Reading, Verdict
-from pipeline.detect.lattice import Lattice
+from pipeline.detect import onset
+from pipeline.detect.channels import EVERY, TAIL_QUANTILE
+from pipeline.detect.history import SPANS, History, Span, Sums
+from pipeline.detect.judge import Judge
+from pipeline.detect.onset import Change, Course
 from pipeline.detect.references import References
+from pipeline.detect.verdict import Given
 from pipeline.incidents import wording
 from pipeline.incidents.life import Finding
 from pipeline.intent import Intent
-from pipeline.messages import Signal
+from pipeline.messages import Confidence, Contrast, LedgerEntry, Signal
 
 Floats: TypeAlias = NDArray[np.float64]
 
 SAY_NATS: Final = 1.5
 """A signal with less evidence of its own is not mentioned."""
-RAMP_ODDS_NATS: Final = 2.0
-"""A ramp must fit better than a step by so much to be called a drift."""
+MOST_SIBLINGS: Final = 4
+"""Of each dimension, named as contrast."""
+MOST_LEDGER: Final = 24
+"""Stretches of the ledger, over all signals."""
+LEAST_NATS: Final = 0.05
+Z95: Final = 1.96
+LOOKS: Final = (SPANS[-1], next(span for span in SPANS if span.name == "4h"))
+YOUNG: Final = 2
+"""A change that begins in the last so many entries is younger than they can tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class SpanSums:
-    """What was counted and expected over a span, [entries, leaves, columns], oldest first; `grain_ms` an entry."""
+class _Look:
+    """A span, and what is known of it: how signals went over time is asked of this."""
 
-    n: Floats
-    x: Floats
-    expected: Floats
-    entries: NDArray[np.int64]
-    grain_ms: int
+    span: Span
+    given: Given
 
 
 class Explainer:
     """Turns a node of a verdict into a finding."""
 
-    def __init__(self, lattice: Lattice, references: References, leaf_rows: NDArray[np.intp], intent: Intent) -> None:
-        self._lattice = lattice
+    def __init__(self, references: References, history: History, judge: Judge, intent: Intent) -> None:
         self._references = references
-        self._rows = leaf_rows
+        self._history = history
+        self._judge = judge
         self._intent = intent
 
     def finding(
-        self, verdict: Verdict, sums: SpanSums, reading: Reading, net: float, lag_ms: Mapping[int, float]
+        self, given: Given, totals: Sums, node: int, known: Sequence[int], net: float, lag_ms: Mapping[int, float]
     ) -> tuple[Finding, dict[str, float]]:
-        """The finding, and the effect by channel that recovery will be measured against."""
-        node, strength = reading.node, reading.score
-        members = list(self._lattice.members[node])
-        picked = self._spoken(verdict, strength)
-        total = float(sum(strength[i] for i in picked)) or 1.0
-        lead = picked[0]
-        onset_entry, is_ramp = self._onset(verdict, sums, reading, lead)
+        """The finding, and the effect by channel that recovery will be measured against.
+
+        `totals`: of the verdict's span. `known`: nodes of other incidents, taken out of longer spans as well.
+        """
+        lattice = given.verdict.lattice
+        members = np.array(lattice.members[node])
+        picked = self._spoken(given, node)
+        look, change, starts = self._change(node, picked[0], known)
+        signals = self._signals(given, totals, node, picked, change)
+        lag = float(np.mean([lag_ms.get(int(self._judge.rows[leaf]), 0.0) for leaf in members]))
+        began, since, until = (int(starts[i] - lag) for i in (change.start, change.earliest, change.latest))
+        operations = self._operations(given, picked)
+        scope = lattice.scopes[node]
+        contrast = self._contrast(given, totals, node, picked[0])
+        others = len(lattice.cohorts) - len(members)
+        finding = Finding(
+            scope=scope,
+            kind="pattern",
+            onset_at=began,
+            severity=self._intent.severity_of(operations),
+            services=tuple(self._intent.services_of(operations)),
+            signals=signals,
+            evidence=round(net / float(np.log(10.0)), 2),
+            summary=wording.summary(scope, signals, began, len(members), others, contrast),
+            onset_from=since,
+            onset_until=until + look.span.grain_ms,
+            affected=len(members),
+            unaffected=others,
+            contrast=contrast,
+            ledger=self._ledger(given, node, picked, look),
+            confidence=self._confidence(given, node, picked, members, change.odds),
+        )
+        effect = given.effect[node]
+        return finding, {given.verdict.judged[i].name: float(effect[i]) for i in reversed(picked)}
+
+    def _change(self, node: int, channel: int, known: Sequence[int]) -> tuple[_Look, Change, NDArray[np.int64]]:
+        """When the leading signal changed, seen on the longest span, or on a closer one where that shows it better or
+        it is younger than the other's grain; and the starts of the entries."""
+        best: tuple[_Look, Change, NDArray[np.int64]] | None = None
+        for span in LOOKS:
+            look = _Look(span, self._judge.verdict(span).given(known))
+            course, starts = self._course(look, node, channel)
+            change = onset.estimate(course)
+            young = best is not None and best[1].start >= len(best[2]) - YOUNG
+            if best is None or young or change.gain > best[1].gain:
+                best = look, change, starts
+        assert best is not None
+        return best
+
+    def _signals(
+        self, given: Given, totals: Sums, node: int, picked: Sequence[int], change: Change
+    ) -> tuple[Signal, ...]:
+        judged = given.verdict.judged
+        members = np.array(given.verdict.lattice.members[node])
+        strength = np.maximum(given.score[node, picked], 0.0)
+        total = float(strength.sum()) or 1.0
+        kinds = {judged[i].channel.signal for i in picked}
         signals = []
-        for i in picked:
-            channel = verdict.judged[i].channel
-            observed, expected = self._values(verdict, sums, members, i)
-            shape = "spread" if channel.signal == "tail" and "latency" not in _signals(verdict, picked) else "step"
+        for i, nats in zip(picked, strength.tolist(), strict=True):
+            channel = judged[i].channel
+            observed, expected = self._values(given, totals, members, i)
+            error = Z95 / float(max(given.c[node, i], 1e-12)) ** 0.5
+            effect = float(given.effect[node, i])
+            interval = [_figures(_factor(channel.is_shift, effect + sign * error)) for sign in (-1.0, 1.0)]
+            tail = channel.signal == "tail"
+            shape = "spread" if tail and "latency" not in kinds else "drift" if change.is_ramp else "step"
             signals.append(
                 Signal(
                     operation=channel.operation,
@@ -69,115 +131,162 @@ class Explainer:
                     observed=_figures(observed),
                     expected=_figures(expected),
                     ratio=_figures(observed / expected) if expected else None,
-                    share=round(float(strength[i]) / total, 3),
-                    shape="drift" if is_ramp else shape,
+                    share=round(nats / total, 3),
+                    shape=shape,
                     quantile={"latency": 0.5, "tail": TAIL_QUANTILE}.get(channel.signal),
+                    ratio_low=None if tail else interval[0],
+                    ratio_high=None if tail else interval[1],
                 )
             )
-        lag = float(np.mean([lag_ms.get(int(self._rows[leaf]), 0.0) for leaf in members]))
-        onset = int(onset_entry * sums.grain_ms - lag)
-        operations = self._operations(verdict, picked)
-        scope = self._lattice.scopes[node]
-        finding = Finding(
-            scope=scope,
-            kind="pattern",
-            onset_at=onset,
-            severity=self._intent.severity_of(operations),
-            services=tuple(self._intent.services_of(operations)),
-            signals=tuple(signals),
-            evidence=round(net / float(np.log(10.0)), 2),
-            summary=wording.summary(scope, signals, onset, len(members), len(self._lattice.cohorts) - len(members)),
-        )
-        effects = {
-            f"{verdict.judged[i].channel.operation}/{verdict.judged[i].channel.signal}": float(reading.effect[i])
-            for i in picked
-        }
-        return finding, effects
+        return tuple(signals)
 
-    def _spoken(self, verdict: Verdict, strength: Floats) -> list[int]:
-        """Channels worth a word, strongest first. A signal is said of all operations, or of those that show it."""
+    def _spoken(self, given: Given, node: int) -> list[int]:
+        """Channels worth a word, strongest first. A signal is said of all operations, or of those that show it; of an
+        operation once, whether it stands out by itself or against the others."""
+        judged = given.verdict.judged
+        strength = given.score[node, :-1]
+        best: dict[tuple[str, str], int] = {}
+        for i, one in enumerate(judged):
+            held = best.get(one.channel)
+            if strength[i] >= SAY_NATS and (held is None or strength[i] > strength[held]):
+                best[one.channel] = i
         keep = []
-        for i, one in enumerate(verdict.judged):
-            if strength[i] < SAY_NATS:
+        for channel, i in best.items():
+            pooled = best.get((EVERY, channel[1]))
+            parts = [k for other, k in best.items() if other[1] == channel[1] and other[0] != EVERY]
+            if channel[0] == EVERY and len(judged[i].columns) > 1:
+                # Of one operation alone: then it is that one's.
+                if len(parts) == 1 and strength[parts[0]] >= strength[i]:
+                    continue
+            elif pooled is not None and channel[0] != EVERY and (len(parts) > 1 or strength[i] < strength[pooled]):
                 continue
-            same = [
-                j
-                for j, other in enumerate(verdict.judged)
-                if other.channel.signal == one.channel.signal and other.channel.operation != EVERY
-            ]
-            if one.channel.operation == EVERY and len(one.columns) > 1:
-                showing = [j for j in same if strength[j] >= SAY_NATS]
-                if len(showing) == 1 and strength[showing[0]] >= strength[i]:
-                    continue
-            elif one.channel.operation != EVERY:
-                pooled = [
-                    j
-                    for j, other in enumerate(verdict.judged)
-                    if other.channel == (EVERY, one.channel.signal) and len(other.columns) > 1
-                ]
-                if pooled and strength[pooled[0]] > strength[i]:
-                    continue
             keep.append(i)
         keep = keep or [int(np.argmax(strength))]
         return sorted(keep, key=lambda i: -strength[i])
 
-    def _operations(self, verdict: Verdict, picked: list[int]) -> list[str]:
+    def _operations(self, given: Given, picked: Sequence[int]) -> list[str]:
         """Operations that the signals touch; those judged over all operations touch all that the scope has."""
-        names = {verdict.judged[i].channel.operation for i in picked}
+        names = {given.verdict.judged[i].channel.operation for i in picked}
         if EVERY in names:
             names |= {channel.operation for channel in self._references.channels}
         return sorted(names - {EVERY})
 
-    def _values(self, verdict: Verdict, sums: SpanSums, members: list[int], channel: int) -> tuple[float, float]:
+    def _values(self, given: Given, sums: Sums, members: NDArray[np.intp], channel: int) -> tuple[float, float]:
         """Observed and expected in the units of the wire: ms for latency, a share otherwise."""
-        one = verdict.judged[channel]
-        columns = list(one.columns)
-        n, x, expected = (part[:, members][:, :, columns].sum(axis=0) for part in (sums.n, sums.x, sums.expected))
+        one = given.verdict.judged[channel]
+        columns = np.array(one.columns, dtype=np.intp)
+        cells, held = np.ix_(members, columns), np.ix_(self._judge.rows[members], columns)
+        n, x, expected = sums.n[cells], sums.x[cells], sums.expected[cells]
+        known = self._references.mass[held] > 0
+        n, x, expected = n * known, x * known, expected * known
         total = max(float(n.sum()), 1e-12)
-        if one.channel.signal in COHORT_RATES or one.channel.signal not in ("latency", "tail", "delay"):
+        if one.channel.signal not in ("latency", "tail", "delay"):
             return float(x.sum()) / total, float(expected.sum()) / total
-        rows = self._rows[members]
-        base = np.log(np.maximum(self._references.base_ms[rows][:, columns], 1e-3))
+        base = np.log(np.maximum(self._references.base_ms[held], 1e-3))
         base_ms = float(np.exp(np.sum(n * base) / total))
         if one.channel.signal == "tail":
-            scale = float(np.sum(n * self._references.tail_scale[rows][:, columns]) / total)
+            scale = float(np.sum(n * self._references.tail_scale[held]) / total)
             beyond = np.log(max(float(x.sum()), 1e-9) / max(float(expected.sum()), 1e-9))
             return base_ms * float(np.exp(scale * beyond)), base_ms
         return base_ms * float(np.exp((x - expected).sum() / total)), base_ms
 
-    def _onset(self, verdict: Verdict, sums: SpanSums, reading: Reading, channel: int) -> tuple[int, bool]:
-        """The entry at which a step began with the greatest likelihood, and whether a ramp fits better than any step.
+    def _course(self, look: _Look, node: int, channel: int) -> tuple[Course, NDArray[np.int64]]:
+        """How a channel went, as contrasts to siblings: what each entry adds to b of the node; and when each starts."""
+        given, span = look.given, look.span
+        v = given.verdict
+        one = v.judged[channel]
+        columns = np.array([*one.columns, *one.against], dtype=np.intp)
+        series = self._history.series(self._judge.rows, columns, span)
+        own = len(one.columns)
+        known = self._references.mass[np.ix_(self._judge.rows, columns)] > 0
+        off = np.where(known, series.sums.x - series.sums.expected, 0.0)
+        shift = bool(self._references.shift[columns[0]])
+        units = np.where(known, series.sums.n if shift else series.sums.expected, 0.0)
+        weight, rest = units[:, :, :own].sum(axis=2), units[:, :, own:].sum(axis=2)
+        residual = off[:, :, :own].sum(axis=2)
+        if one.against:
+            residual = residual - weight * np.divide(
+                off[:, :, own:].sum(axis=2), rest, out=np.zeros_like(rest), where=rest > 0
+            )
+        total = np.maximum(weight.sum(axis=0), 1e-12)
+        projection = v.solution.projection(node, channel) / total
+        members = list(v.lattice.members[node])
+        size = weight[:, members].sum(axis=1)
+        info = size / max(float(size.sum()), 1e-12) * float(given.c[node, channel])
+        return Course(residual @ projection, info), series.entries * series.grain_ms
 
-        The series is what each entry adds to b of the node: contrasts to siblings, not raw values. A step that fills
-        only part of the span is larger than the span's mean effect, so its size is profiled out.
-        """
-        columns = list(verdict.judged[channel].columns)
-        weight = verdict.residual.weight[:, channel]
-        projection = verdict.solution.projection(reading.node, channel) / np.where(weight > 0, weight, 1.0)
-        off = (sums.x - sums.expected)[:, :, columns].sum(axis=2)
-        series = (off * projection).sum(axis=1)
-        members = list(self._lattice.members[reading.node])
-        units = sums.n if self._references.shift[columns[0]] else sums.expected
-        size = units[:, members][:, :, columns].sum(axis=(1, 2))
-        info = size / max(float(size.sum()), 1e-12) * float(reading.c[channel])
-        after_b, after_c = np.cumsum(series[::-1])[::-1], np.cumsum(info[::-1])[::-1]
-        gain = np.where(after_b > 0, after_b**2 / (2.0 * np.maximum(after_c, 1e-9)), 0.0)
-        start = int(np.argmax(gain))
-        return int(sums.entries[start]), self._is_ramp(series, info, float(gain[start]))
+    def _ledger(self, given: Given, node: int, picked: Sequence[int], look: _Look) -> tuple[LedgerEntry, ...]:
+        """By signal and stretch of time, what it added to the evidence for the effect that is seen now."""
+        each = max(1, MOST_LEDGER // len(picked))
+        out = []
+        for i in picked:
+            one = given.verdict.judged[i].channel
+            course, starts = self._course(look, node, i)
+            nats = course.nats(float(given.effect[node, i]))
+            told = np.flatnonzero(np.abs(nats) >= LEAST_NATS)
+            for part in np.array_split(told, min(each, len(told))) if len(told) else []:
+                out.append(
+                    LedgerEntry(
+                        at=int(starts[part[0]]),
+                        until=int(starts[part[-1]] + look.span.grain_ms),
+                        operation=one.operation,
+                        signal=one.reported_signal,
+                        nats=round(float(nats[part].sum()), 2),
+                    )
+                )
+        return tuple(sorted(out, key=lambda entry: (entry.at, entry.operation, entry.signal)))
 
-    def _is_ramp(self, series: Floats, info: Floats, step_gain: float) -> bool:
-        """Does a ramp from some entry on gain clearly more than the best step?"""
-        best = 0.0
-        for start in range(len(series) - 2):
-            slope = np.arange(1, len(series) - start + 1, dtype=np.float64)
-            b, c = float(slope @ series[start:]), float(slope**2 @ info[start:])
-            if b > 0 and c > 0:
-                best = max(best, b * b / (2.0 * c))
-        return best > step_gain + RAMP_ODDS_NATS
+    def _contrast(self, given: Given, totals: Sums, node: int, channel: int) -> tuple[Contrast, ...]:
+        """Siblings: the same scope with another value of one dimension, the largest first; then all others."""
+        lattice = given.verdict.lattice
+        scope = dict(lattice.scopes[node])
+        seen = {lattice.members[node]}
+        out = []
+        for dimension in scope:
+            rest = tuple((name, value) for name, value in scope.items() if name != dimension)
+            beside = [
+                lattice.node[with_it]
+                for with_it in lattice.node
+                if len(with_it) == len(scope)
+                and dict(with_it).get(dimension) not in (None, scope[dimension])
+                and tuple(pair for pair in with_it if pair[0] != dimension) == rest
+            ]
+            weight = {
+                other: float(given.verdict.residual.weight[list(lattice.members[other]), channel].sum())
+                for other in beside
+            }
+            for other in sorted(beside, key=lambda other: -weight[other])[:MOST_SIBLINGS]:
+                if weight[other] > 0 and lattice.members[other] not in seen:
+                    seen.add(lattice.members[other])
+                    out.append(self._beside(given, totals, lattice.scopes[other], lattice.members[other], channel))
+        return tuple(out)
+
+    def _beside(
+        self, given: Given, totals: Sums, scope: Sequence[tuple[str, str]], members: Sequence[int], channel: int
+    ) -> Contrast:
+        observed, expected = self._values(given, totals, np.array(members), channel)
+        ratio = _figures(observed / expected) if expected else None
+        return Contrast(dict(scope), _figures(observed), _figures(expected), ratio, len(members))
+
+    def _confidence(
+        self, given: Given, node: int, picked: Sequence[int], members: NDArray[np.intp], odds: float
+    ) -> Confidence:
+        plausible = self._judge.plausible(given, picked[:1])
+        related = self._judge.related(node)
+        share = np.exp(plausible[related] - plausible[related].max())
+        rows = self._judge.rows[members]
+        lenders = {self._references.lender[row] for row in rows.tolist()} - {"own"}
+        return Confidence(
+            scope=round(float(np.exp(plausible[node] - plausible[related].max()) / share.sum()), 3),
+            anchor_days=round(float(np.min(self._references.days[rows])), 2),
+            borrowed=sorted(lenders),
+            calibrated_weeks=round(self._judge.calibration.weeks, 2),
+            shape_odds=round(odds / float(np.log(10.0)), 2),
+        )
 
 
-def _signals(verdict: Verdict, picked: list[int]) -> set[str]:
-    return {verdict.judged[i].channel.signal for i in picked}
+def _factor(is_shift: bool, effect: float) -> float:
+    return float(np.exp(effect)) if is_shift else max(1.0 + effect, 0.0)
 
 
 def _figures(value: float) -> float:

@@ -5,13 +5,12 @@ What is set aside here is a matter of the feed: shown, but neither judged nor le
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from river import stats
-
-from models.season import SLOTS, slot_of
 from models.snapshot import Plain
+from models.volume import VolumeProfile
 from pipeline.detect.evidence import FeedHealth
 from pipeline.messages import MINUTE_MS
 
@@ -24,62 +23,19 @@ LEAST_EXPECTED: Final = 4.0
 """Records a minute below which silence says nothing."""
 BACKFILL_FACTOR: Final = 2.5
 BACKFILL_SLACK: Final = 5.0
-LEARNING_RATE: Final = 0.3
 GAPS_AFTER_MS: Final = 24 * 3_600_000
 """What an outage lost shows as gaps when each device speaks again: for so long they say nothing new."""
 
 
 @dataclass(slots=True)
-class VolumeProfile:
-    """Records a minute by slot of the day; each day's mean of a slot moves it by `LEARNING_RATE`."""
-
-    by_slot: list[stats.EWMean | None] = field(default_factory=lambda: [None] * SLOTS)
-    slot: int = -1
-    records: int = 0
-    minutes: int = 0
-
-    def expected(self, minute: int) -> float | None:
-        """Records a minute, None while nothing is known of any slot; an unknown slot is read off its neighbour."""
-        slot = slot_of(minute)
-        for back in range(SLOTS):
-            mean = self.by_slot[(slot - back) % SLOTS]
-            if mean is not None:
-                return float(mean.get()) if back <= 1 else None
-        return None
-
-    def learn(self, minute: int, records: int) -> None:
-        slot = slot_of(minute)
-        if slot != self.slot:
-            if self.slot >= 0 and self.minutes:
-                mean = self.by_slot[self.slot] = self.by_slot[self.slot] or stats.EWMean(LEARNING_RATE)
-                mean.update(self.records / self.minutes)
-            self.slot, self.records, self.minutes = slot, 0, 0
-        self.records += records
-        self.minutes += 1
-
-    def snapshot(self) -> Plain:
-        means = [None if mean is None else float(mean.get()) for mean in self.by_slot]
-        return {"means": means, "slot": self.slot, "records": self.records, "minutes": self.minutes}
-
-    @classmethod
-    def of(cls, state: Plain) -> VolumeProfile:
-        """The profile that a snapshot was taken of."""
-        profile = cls(slot=state["slot"], records=state["records"], minutes=state["minutes"])
-        for slot, value in enumerate(state["means"]):
-            if value is not None:
-                mean = profile.by_slot[slot] = stats.EWMean(LEARNING_RATE)
-                mean.update(value)  # the first value is the mean
-        return profile
-
-    def is_backfill(self, minute: int, records: int) -> bool:
-        expected = self.expected(minute)
-        return expected is not None and records > BACKFILL_FACTOR * expected + BACKFILL_SLACK
-
-
-@dataclass(slots=True)
 class FeedGate:
-    """One operator's feed as a whole, minute by minute."""
+    """One operator's feed as a whole, or a part of it, minute by minute.
 
+    least: records a minute that must be expected for silence to say something. patience: minutes that it must last.
+    """
+
+    least: float = LEAST_EXPECTED
+    patience: int = SILENT_MINUTES
     profile: VolumeProfile = field(default_factory=VolumeProfile)
     state: str = "ok"
     since: int = 0
@@ -93,16 +49,16 @@ class FeedGate:
 
     def judge(self, minute: int, records: int) -> FeedHealth:
         """Take the operator's records of a minute. Minutes that were skipped had none."""
-        expected = self.profile.expected(minute)
-        watched = expected is not None and expected > LEAST_EXPECTED
+        expected = self.profile.predict_one({"minute": minute})
+        watched = expected > self.least  # never, while nothing is known
         if watched and self.last_minute is not None:
             self.low_minutes += (minute - self.last_minute) // MINUTE_MS - 1
         # What is silent stays so without a record, whatever is expected of the hour that has come.
-        low = (watched and records < SILENT_SHARE * (expected or 0.0)) or (self.state == "silent" and records == 0)
+        low = (watched and records < SILENT_SHARE * expected) or (self.state == "silent" and records == 0)
         begins = minute - self.low_minutes * MINUTE_MS
         if low:
             self.low_minutes += 1
-        if self.low_minutes >= SILENT_MINUTES and self.state != "silent":
+        if self.low_minutes >= self.patience and self.state != "silent":
             self.state, self.since = "silent", begins
         if not low:
             if self.state == "silent":
@@ -113,11 +69,13 @@ class FeedGate:
             self.low_minutes = 0
         self.last_minute = minute
         if self.state == "ok":
-            self.profile.learn(minute, records)
-        return FeedHealth(self.state, self.since, records, round(expected or 0.0, 3))
+            self.profile.learn_one({"minute": minute}, records)
+        return FeedHealth(self.state, self.since, records, 0.0 if math.isnan(expected) else round(expected, 3))
 
     def snapshot(self) -> Plain:
         return {
+            "least": self.least,
+            "patience": self.patience,
             "profile": self.profile.snapshot(),
             "state": self.state,
             "since": self.since,

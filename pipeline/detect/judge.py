@@ -1,245 +1,227 @@
-"""One span judged: residuals of cohorts in, evidence in nats for every scope and channel out."""
+"""Judges spans inside one budget: how sure is it that a scope and signal have changed, and which scope explains it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models import likelihood
-from models.contrast import Solution
-from pipeline.detect.channels import COHORT_RATES, EVERY, OPERATION_RATES, OPERATION_SIGNALS, Channel
+from models.season import SLOTS
+from models.snapshot import Plain
+from models.tails import inverse_dof
+from pipeline.detect.calibration import LOOK_NATS, Calibration
+from pipeline.detect.history import BLOCKS, SPANS, STEP_MS, History, Span, Sums
+from pipeline.detect.judged import Judged, Residuals, judged_channels, residuals
 from pipeline.detect.lattice import CROSSED, NESTED, Lattice
+from pipeline.detect.moods import MEASURED_SPANS, Moods
+from pipeline.detect.references import References
+from pipeline.detect.verdict import Given, Verdict
 
 Floats: TypeAlias = NDArray[np.float64]
 
-MATERIAL_SHIFT: Final = float(np.log(1.04))
-"""A smaller change of latency is no news; materiality is asked of the estimate, not built into the null."""
-MATERIAL_RATE: Final = float(np.log(1.10))
-CAP_NATS: Final = 6.0
-"""The most that one cohort's day may prove by itself, where the deployment's days have heavy tails."""
-WEAK_SHARE: Final = 0.6
-"""What part of the signals' joint evidence counts: they share moods."""
-NOTHING: Final = -50.0
-
-KINDS: Final = ("latency", *OPERATION_RATES, *COHORT_RATES)
-"""Kinds of signal that can page; each has an equal share of the budget, beside the weak pattern of all."""
-TAIL_PART: Final = 0.3
-POOLED_PART: Final = 0.5
-
-
-class Judged(NamedTuple):
-    """A channel that is judged: one column, or a signal pooled over the operations."""
-
-    channel: Channel
-    columns: tuple[int, ...]
-    log_weight: float
-
-    @property
-    def kind(self) -> str:
-        return self.channel.reported_signal
+WEEK_MS: Final = 7 * 24 * 3_600_000
+OVERSAMPLING: Final = 3.0
+"""A span is judged so many times in its own length, and more: what that costs in false alarms, as a factor."""
+FORMING_NATS: Final = 3.0
+"""So far below the threshold a pattern is said to form."""
+NEAR_NATS: Final = 2.0
+"""What naming one more dimension must gain in likelihood."""
+FULL_DAYS: Final = 1.0
+"""An anchor younger than this knows no shape of the day and cannot judge."""
+SETTLED_DAYS: Final = 7.0
+LEAST_TAIL: Final = 100
+"""Cohort-days that say something of their tails."""
 
 
-def judged_channels(channels: Sequence[Channel]) -> list[Judged]:
-    """What to judge, with each one's log share of the budget; the weak pattern has the rest."""
-    share = 1.0 / (len(KINDS) + 1)
-    column = {channel: i for i, channel in enumerate(channels)}
-    operations = list(dict.fromkeys(channel.operation for channel in channels if channel.operation != EVERY))
-    out = [
-        Judged(Channel(EVERY, signal), (column[Channel(EVERY, signal)],), float(np.log(share)))
-        for signal in COHORT_RATES
-    ]
-    for signal in OPERATION_SIGNALS:
-        part = share * ({"latency": 1.0 - TAIL_PART, "tail": TAIL_PART}.get(signal, 1.0))
-        columns = tuple(column[Channel(operation, signal)] for operation in operations)
-        if len(operations) > 1:
-            out.append(Judged(Channel(EVERY, signal), columns, float(np.log(part * POOLED_PART))))
-            part *= 1.0 - POOLED_PART
-        out += [
-            Judged(Channel(operation, signal), (at,), float(np.log(part / len(operations))))
-            for operation, at in zip(operations, columns, strict=True)
-        ]
-    return out
-
-
-@dataclass(frozen=True, slots=True)
-class Residuals:
-    """[leaves, judged channels]: deviation on the log scale, its sampling variance (infinite: no data), its weight
-    (units of a shift, expected hits of a share)."""
-
-    value: Floats
-    sampling: Floats
-    weight: Floats
-
-
-def residuals(
-    judged: Sequence[Judged],
-    n: Floats,
-    x: Floats,
-    expected: Floats,
-    spread: Floats,
-    mass: Floats,
-    shift: NDArray[np.bool_],
-) -> Residuals:
-    """Pool columns into judged channels. All arrays [leaves, columns]; sums over the span, and the anchors'."""
-    known = (mass > 0) & (n > 0) & (shift | (expected > 0))
-    weight = np.where(known, np.where(shift, n, expected), 0.0)
-    off = np.where(known, x - expected, 0.0)
-    share = np.divide(expected, n, out=np.zeros_like(n), where=n > 0)
-    noise = np.where(known, np.where(shift, n * spread, expected * (1.0 - np.clip(share, 0.0, 0.9))), 0.0)
-    solid = np.maximum(mass, 1e-9)
-    noise = noise + weight**2 * np.where(known, np.where(shift, spread, 1.0) / solid, 0.0)
-    pool = np.zeros((n.shape[1], len(judged)))
-    for i, one in enumerate(judged):
-        pool[list(one.columns), i] = 1.0
-    total = weight @ pool
-    some = total > 0
-    safe = np.where(some, total, 1.0)
-    return Residuals((off @ pool) / safe, np.where(some, (noise @ pool) / safe**2, np.inf), total)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a span says of one node, by judged channel: nats, effect on the log scale, its information."""
+class Found(NamedTuple):
+    """A node and channel that stand out; `net`: nats above the threshold."""
 
     node: int
-    score: Floats
-    effect: Floats
-    c: Floats
-
-    @property
-    def strongest(self) -> float:
-        return float(self.score.max())
+    channel: int
+    net: float
 
 
-class Verdict:
-    """What one span says. Arrays [nodes, judged channels (+ 1, the weak pattern)].
+class Judge:
+    """Holds the lattice of cohorts that have an anchor, and what has been measured of their moods.
 
     Attributes:
-        score: nats, capped and conditioned; `NOTHING` where there is no material excess.
-        effect: estimated deviation on the log scale, given everything around it.
-        information: of that estimate (1 / variance).
+        lattice: of those cohorts; None before there is one.
+        rows: [leaves] the rows of `references` that are its leaves.
+        judged: the channels that are judged.
     """
 
-    def __init__(
-        self,
-        lattice: Lattice,
-        judged: Sequence[Judged],
-        residual: Residuals,
-        variances: Floats,
-        explained: Sequence[int],
-    ) -> None:
-        """`explained`: nodes of known incidents, whose effects are taken out first."""
-        self.lattice = lattice
-        self.judged = judged
-        self.residual = residual
-        structure = lattice.structure
-        nested, crossed = len(NESTED), len(CROSSED)
-        self.solution: Solution = structure.solve(
-            residual.value,
-            residual.sampling,
-            variances[:, :nested],
-            variances[:, nested : nested + crossed],
-            variances[:, -1],
+    def __init__(self, references: References, history: History, false_pages_per_week: float) -> None:
+        self._references = references
+        self._history = history
+        self._budget = false_pages_per_week
+        self.moods = Moods()
+        self.calibration = Calibration()
+        self.lattice: Lattice | None = None
+        self.rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self.judged: list[Judged] = []
+        self._judged_of = 0
+        """Number of channels that `judged` was made of."""
+
+    def ready(self) -> bool:
+        """Bring the lattice up to the cohorts that have an anchor; is there anything to judge?"""
+        references = self._references
+        known = np.flatnonzero((references.days >= FULL_DAYS) & (references.mass > 0).any(axis=1))
+        if len(known) == 0:
+            return False
+        if self.lattice is None or len(known) != len(self.rows):
+            order = sorted(known.tolist(), key=lambda row: references.cohorts[row])
+            self.rows = np.array(order, dtype=np.intp)
+            self.lattice = Lattice(references.cohorts[row] for row in order)
+        if len(references.channels) != self._judged_of:
+            self._judged_of = len(references.channels)
+            self.judged = judged_channels(references.channels)
+        return True
+
+    def verdict(self, span: Span) -> Verdict:
+        assert self.lattice is not None
+        kinds = [one.mood for one in self.judged]
+        day = np.stack([self.moods.day(kind) for kind in kinds])
+        days = float(np.median(self._references.days[self.rows]))
+        return Verdict(
+            self.lattice,
+            self.judged,
+            self._residuals(self._history.totals(self.rows, span)),
+            self.moods.variances(kinds, span.name) + day / max(days, 1.0),
+            np.array([self.moods.tail(kind) for kind in kinds]),
         )
-        self._rates = np.array([not one.channel.is_shift for one in judged])
-        self.plain_b, self.plain_c = self.solution.b, self.solution.c
-        self.b, self.c = self._without(explained)
-        self.effect: Floats = np.divide(self.b, self.c, out=np.zeros_like(self.b), where=self.c > 1e-9)
-        raw = np.where(residual.weight > 0, residual.value * residual.weight, 0.0)
-        self.own: Floats = (structure.membership @ raw) / np.maximum(structure.membership @ residual.weight, 1e-12)
-        single = self._material(self._score(self.b, self.c), self.effect, self.own)
-        self._together = self._main_channels()
-        self.score: Floats = np.concatenate((single, self._weak(single)[:, None]), axis=1)
 
-    def _material(self, score: Floats, effect: Floats, own: Floats) -> Floats:
-        """A score counts when the estimate is material and the scope itself is in excess, however far siblings fell."""
-        least = np.where(self._rates, MATERIAL_RATE, MATERIAL_SHIFT)
-        return np.where((effect >= least) & (own > 0), score, NOTHING)
+    def days(self, span: Span) -> Residuals | None:
+        """Residuals of whole days at every half day, [days, leaves, judged]: what the cap takes out of longer spans."""
+        if span.ms <= WEEK_MS // 7:
+            return None
+        found = [self._residuals(day) for day in self._history.days(self.rows, span)]
+        names = ("value", "sampling", "weight", "own")
+        return Residuals(*(np.stack([getattr(one, name) for one in found]) for name in names))
 
-    def reading(self, node: int, conditioned: bool) -> Reading:
-        """One node; `conditioned` takes the effects of known incidents out first, as `score` does."""
-        b, c = (self.b[node], self.c[node]) if conditioned else (self.plain_b[node], self.plain_c[node])
-        effect = np.divide(b, c, out=np.zeros_like(b), where=c > 1e-9)
-        return Reading(node, self._material(self._score(b, c), effect, self.own[node]), effect, c)
+    def price(self, span: Span) -> float:
+        """Nats that a span must pay: it is judged so many times a week, and the budget is for all of them together."""
+        return float(np.log(len(SPANS) * OVERSAMPLING * (WEEK_MS / span.ms) / self._budget)) + self.calibration.offset
 
-    def plain_score(self, channel: int) -> Floats:
-        """[nodes] nats of one judged channel with nothing taken out."""
-        b, c = self.plain_b, self.plain_c
-        effect = np.divide(b, c, out=np.zeros_like(b), where=c > 1e-9)
-        return self._material(self._score(b, c), effect, self.own)[:, channel]
+    def toll(self, span: Span) -> Floats:
+        """[nodes, judged + 1] nats that each scope and channel must pay."""
+        assert self.lattice is not None
+        kinds = np.array([one.log_weight for one in self.judged])
+        weak = np.log1p(-np.exp(kinds).sum())
+        return np.asarray(self.price(span) - self.lattice.log_weight[:, None] - np.append(kinds, weak)[None, :])
 
-    def _main_channels(self) -> list[int]:
-        """One channel of each kind: the one over all operations, or the only one."""
-        main: dict[str, int] = {}
-        for i, one in enumerate(self.judged):
-            if one.channel.signal == "tail":
-                continue
-            if one.kind not in main or one.channel.operation == EVERY:
-                main.setdefault(one.kind, i)
-        return list(main.values())
+    def strongest(
+        self, given: Given, span: Span, days: Residuals | None, news: NDArray[np.bool_] | None = None
+    ) -> Found | None:
+        """The strongest finding near the threshold, among those that are `news` ([nodes, judged + 1]; None: all)."""
+        net = given.score - self.toll(span)
+        if news is not None:
+            net = np.where(news, net, -np.inf)
+        candidates = np.argwhere(net > -LOOK_NATS - max(self.calibration.offset, 0.0))
+        best: Found | None = None
+        for node, channel in sorted(candidates.tolist(), key=lambda at: -net[at[0], at[1]]):
+            if best is not None and net[node, channel] <= best.net:
+                break
+            capped = given.capped(node, channel, days)
+            value = float(net[node, channel] - given.score[node, channel] + capped)
+            if best is None or value > best.net:
+                best = Found(node, channel, value)
+        return best
 
-    def _score(self, b: Floats, c: Floats) -> Floats:
-        """[..., judged] nats of a rise."""
-        return np.where(self._rates, likelihood.rate(b, c), likelihood.shift(b, c))
+    def pass_time(self, quiet: bool) -> None:
+        """A step has gone by; only quiet ones that are judged by full anchors say what false alarms look like."""
+        if quiet and self._is_settled():
+            self.calibration.pass_time(STEP_MS, self._budget)
 
-    def _weak(self, single: Floats) -> Floats:
-        return np.asarray(WEAK_SHARE * np.maximum(single[..., self._together], 0.0).sum(axis=-1))
+    def _is_settled(self) -> bool:
+        days = self._references.days[self.rows]
+        return bool(self.moods.measured) and float(np.median(days)) >= SETTLED_DAYS
 
-    def _without(self, explained: Sequence[int]) -> tuple[Floats, Floats]:
-        """b and c given that known incidents have effects of their own (they are projected out, one by one)."""
-        b, c = self.plain_b, self.plain_c
-        if not explained:
-            return b, c
-        b, c = b.copy(), c.copy()
-        membership = self.lattice.structure.membership
-        for k in range(b.shape[1]):
-            basis: list[tuple[Floats, float]] = []
-            for node in explained:
-                with_node = membership @ self.solution.projection(node, k)
-                for column, length in basis:
-                    with_node = with_node - column * (column[node] / length)
-                length = float(with_node[node])
-                if length <= 1e-9:
-                    continue
-                basis.append((with_node, length))
-                b[:, k] -= with_node * (b[node, k] / length)
-                c[:, k] -= with_node**2 / length
-        return b, np.maximum(c, 0.0)
+    def sight(self, found: Found, at: int) -> None:
+        """Note a finding of quiet times that came near the nominal threshold."""
+        assert self.lattice is not None
+        if self._is_settled() and found.net + self.calibration.offset > -LOOK_NATS:
+            channel = self.judged[found.channel].name if found.channel < len(self.judged) else "weak"
+            self.calibration.sight(f"{self.lattice.scopes[found.node]} {channel}", at)
 
-    def capped(self, node: int, channel: int, days: Residuals | None) -> float:
-        """The score of a node when no single cohort-day may prove more than `CAP_NATS`.
+    def channels_of(self, given: Given, node: int, channel: int) -> list[int]:
+        """Judged channels that a finding rests on: itself, or those that make up the weak pattern."""
+        if channel < len(self.judged):
+            return [channel]
+        return [k for k in given.verdict.together if given.effect[node, k] > 0 and given.verdict.own[node, k] > 0]
 
-        Args:
-            channel: a judged channel, or the last one: the weak pattern.
-            days: for spans of several days, residuals by day, [days, leaves, judged].
-        """
-        members = np.array(self.lattice.members[node])
-        channels = self._together if channel == len(self.judged) else [channel]
-        rest: list[Floats] = []
-        for k in channels:
-            projection = self.solution.projection(node, k)[members]
-            if days is None:
-                diagonal = np.maximum(self.solution.diagonal(k)[members], 1e-12)
-                less_b = self.b[node, k] - projection * self.solution.applied(k)[members] / diagonal
-                less_c = self.c[node, k] - projection**2 / diagonal
-            else:
-                weight, value = days.weight[:, members, k], days.value[:, members, k]
-                total = self.residual.weight[members, k]
-                left = total - weight
-                without = np.divide(
-                    total * self.residual.value[members, k] - weight * value,
-                    left,
-                    out=np.zeros_like(weight),
-                    where=left > 1e-9 * total,
-                )
-                less_b = (self.b[node, k] + projection * (without - self.residual.value[members, k])).ravel()
-                less_c = np.full_like(less_b, self.c[node, k])
-            pick = likelihood.rate if self._rates[k] else likelihood.shift
-            rest.append(np.maximum(pick(less_b, np.maximum(less_c, 0.0)), 0.0))
-        factor = WEAK_SHARE if channel == len(self.judged) else 1.0
-        without_best = float(np.min(factor * np.sum(rest, axis=0)))
-        return min(float(self.score[node, channel]), without_best + CAP_NATS)
+    def plausible(self, given: Given, channels: Sequence[int]) -> Floats:
+        """[nodes] how well each scope explains the deviation in some channels: its log likelihood ratio and log prior,
+        less what naming dimensions costs."""
+        assert self.lattice is not None
+        return np.asarray(given.explains(channels) + self.lattice.log_weight - NEAR_NATS * self.lattice.depth)
+
+    def related(self, node: int) -> NDArray[np.intp]:
+        """Scopes above and below a node, itself included."""
+        assert self.lattice is not None
+        own = self.lattice.indicator(node)
+        inside = self.lattice.structure.membership @ own
+        size = self.lattice.size
+        return np.flatnonzero((inside == size) | (inside == size[node]))
+
+    # -- measuring ---------------------------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Over the reference week: how far does each level wander, on blocks of two hours, four hours and a day?"""
+        assert self.lattice is not None
+        for name, length in MEASURED_SPANS.items():
+            blocks = [self._residuals(part) for part in self._history.parts(self.rows, length, length, BLOCKS)]
+            value = np.stack([one.value for one in blocks])
+            sampling = np.stack([one.sampling for one in blocks])
+            count = len(blocks)
+            for kind in sorted({one.mood for one in self.judged}):
+                columns = [i for i, one in enumerate(self.judged) if one.mood == kind]
+                guess = float(self.moods.day(kind)[-1])
+                stacked = [np.concatenate([array[:, :, i] for i in columns]) for array in (value, sampling)]
+                variance = self.lattice.components.fit(stacked[0], stacked[1], guess)
+                # The level was fitted on the same days: what is left of them is too calm by this much.
+                dof = self.lattice.components.groups * float(count - 1)
+                self.moods.measured[kind, name] = (variance * count / (count - 1), dof)
+            if length == SLOTS:
+                self._measure_tails(blocks)
+
+    def _measure_tails(self, days: list[Residuals]) -> None:
+        """Deleted residuals of cohorts whose day is mood rather than sampling: how heavy are their tails?"""
+        assert self.lattice is not None
+        kinds = [one.mood for one in self.judged]
+        variances = self.moods.variances(kinds, "1d")
+        nested, crossed = len(NESTED), len(CROSSED)
+        z: dict[str, list[Floats]] = defaultdict(list)
+        for day in days:
+            solution = self.lattice.structure.solve(
+                day.value,
+                day.sampling,
+                variances[:, :nested],
+                variances[:, nested : nested + crossed],
+                variances[:, -1],
+            )
+            for i, kind in enumerate(kinds):
+                telling = day.sampling[:, i] < variances[i, -1]
+                diagonal = np.maximum(solution.diagonal(i)[telling], 1e-12)
+                z[kind].append(solution.applied(i)[telling] / np.sqrt(diagonal))
+        for kind, parts in sorted(z.items()):
+            values = np.concatenate(parts)
+            if len(values) >= LEAST_TAIL:
+                self.moods.tails[kind] = inverse_dof(values)
+
+    def _residuals(self, sums: Sums) -> Residuals:
+        references, rows = self._references, self.rows
+        return residuals(
+            self.judged, sums.n, sums.x, sums.expected, references.spread[rows], references.mass[rows], references.shift
+        )
+
+    def snapshot(self) -> Plain:
+        return {"moods": self.moods.snapshot(), "calibration": self.calibration.snapshot()}
+
+    def restore(self, state: Plain) -> None:
+        self.moods.restore(state["moods"])
+        self.calibration.restore(state["calibration"])
+        self.lattice = None
+        self._judged_of = 0

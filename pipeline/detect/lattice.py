@@ -83,6 +83,17 @@ class Lattice:
         )
         self.components = Components([[level[i] for level in levels] for i in range(len(LEVELS))])
 
+    @property
+    def size(self) -> NDArray[np.float64]:
+        """[nodes] number of leaves of each."""
+        return np.diff(self.structure.membership.indptr).astype(np.float64)
+
+    def indicator(self, node: int) -> NDArray[np.float64]:
+        """[leaves] 1 for those of a node."""
+        out = np.zeros(len(self.cohorts))
+        out[list(self.members[node])] = 1.0
+        return out
+
     def contains(self, scope: Scope, cohort: Cohort) -> bool:
         return all(getattr(cohort, name) == value for name, value in scope)
 

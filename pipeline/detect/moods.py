@@ -33,16 +33,21 @@ DAY_MOODS: Final = {
 """Log standard deviation of a day's mood of a shift, by level."""
 RATE_FACTOR: Final = 2.5
 """Shares wander so much more, in log terms."""
-PRIOR_BLOCKS: Final = 4.0
-"""A measured variance is pulled to the prior as if that had been seen on so many blocks."""
+PRIOR_TAIL: Final = 0.25
+"""1 / degrees of freedom of days of which nothing is known."""
+CONTRAST_FACTOR: Final = 0.5
+"""Operations of one cohort differ by so much less than cohorts do."""
+PRIOR_DOF: Final = 20.0
+"""A measured variance is pulled to the prior as if that had been seen with so many degrees of freedom."""
 FLOOR: Final = 0.002
 COHORT_FLOOR: Final = 0.01
 SHOCK_SHORT: Final = 4.0
 """A network's shocks of one to three hours have heavy tails: variance of "all" and "operator" on spans up to 4 h."""
 SHOCK_DAY: Final = 1.5
+SHOCK_HALF_DAY: Final = 2.5
 SHORT: Final = 1.5
 """Variance of the other levels on spans up to 1 h."""
-PERSISTENCE: Final = {"3d": 2.5, "7d": 4.0}
+PERSISTENCE: Final = {"2d": 1.75, "3d": 2.5, "7d": 4.0}
 """Moods change from day to day: over days their variance falls by this."""
 
 MEASURED_SPANS: Final = {"2h": 1, "4h": 2, "1d": 12}
@@ -57,31 +62,37 @@ class Moods:
     """Variances by kind of signal, span and level.
 
     Attributes:
-        measured: by signal kind and measured span, [levels] variances and the number of blocks they rest on.
+        measured: by kind of mood and measured span, [levels] variances and the degrees of freedom they rest on.
     """
 
     def __init__(self) -> None:
-        self.measured: dict[tuple[str, str], tuple[Floats, int]] = {}
+        self.measured: dict[tuple[str, str], tuple[Floats, Floats]] = {}
+        self.tails: dict[str, float] = {}
+
+    def tail(self, kind: str) -> float:
+        """1 / degrees of freedom of a cohort's days: 0 where they are Gaussian."""
+        return self.tails.get(kind, self.tails.get("latency", PRIOR_TAIL))
 
     def snapshot(self) -> Plain:
         return {
-            f"{kind}/{span}": [variance.tolist(), blocks] for (kind, span), (variance, blocks) in self.measured.items()
+            f"{kind}/{span}": [variance.tolist(), dof.tolist()]
+            for (kind, span), (variance, dof) in self.measured.items()
         }
 
     def restore(self, state: Plain) -> None:
         self.measured = {}
-        for key, (variance, blocks) in state.items():
+        for key, (variance, dof) in state.items():
             kind, span = key.split("/")
-            self.measured[kind, span] = (np.array(variance), blocks)
+            self.measured[kind, span] = (np.array(variance), np.array(dof))
 
     def _base(self, kind: str, span: str) -> Floats:
-        prior = _PRIOR if kind in SHIFTS else _PRIOR * RATE_FACTOR**2
+        prior = _PRIOR * (1.0 if kind in SHIFTS else CONTRAST_FACTOR if kind == "contrast" else RATE_FACTOR) ** 2
         found = self.measured.get((kind, span))
         if found is None:
             return np.asarray(np.maximum(prior, _FLOORS))
-        variance, blocks = found
-        blended = (blocks * variance + PRIOR_BLOCKS * prior) / (blocks + PRIOR_BLOCKS)
-        return np.asarray(np.maximum(blended, _FLOORS))
+        variance, dof = found
+        blended = (dof * variance + PRIOR_DOF * prior) / (dof + PRIOR_DOF)
+        return np.asarray(np.maximum(blended, _FLOORS * (0.25 if kind == "contrast" else 1.0)))
 
     def day(self, kind: str) -> Floats:
         """[levels] variance of a day's mood, as measured."""
@@ -103,6 +114,8 @@ class Moods:
             return np.asarray(np.maximum(day / PERSISTENCE[span], _FLOORS))
         if span == "1d":
             return np.where(_SHOCKED, SHOCK_DAY, 1.0) * day
+        if span == "12h":
+            return np.where(_SHOCKED, SHOCK_HALF_DAY, 1.0) * np.maximum(day, self._base(kind, "4h"))
         four = np.maximum(self._base(kind, "4h"), day)
         if span == "4h":
             return np.where(_SHOCKED, SHOCK_SHORT, 1.0) * four

@@ -40,6 +40,8 @@ class References:
         self.shift: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self._shapes: dict[str, Floats] = {}
         self._shape_at: dict[int, Floats] = {}
+        """By instant of the day: [1 + operators, columns], the first row flat."""
+        self._shape_row: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
 
     def rows(self, cohorts: list[Cohort]) -> NDArray[np.intp]:
         """Rows of cohorts; new ones are admitted."""
@@ -72,6 +74,10 @@ class References:
         self._shape_at.clear()
         self.days = np.concatenate((self.days, np.zeros(rows - len(self.days))))
         self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
+        if columns > have[1]:
+            flat = np.where(self.shift, 0.0, 1.0)[have[1] :]
+            for operator, shape in self._shapes.items():
+                self._shapes[operator] = np.concatenate((shape, np.tile(flat, (len(shape), 1))), axis=1)
 
     def snapshot(self) -> Plain:
         return {
@@ -95,6 +101,7 @@ class References:
         self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
         self._shapes = {operator: unpack(shape) for operator, shape in state["shapes"].items()}
         self._shape_at.clear()
+        self._shape_row = np.zeros(0, dtype=np.intp)
 
     def take(self, message: Anchors) -> None:
         rows, columns = self.rows(message.cohorts), self.columns(message.channels)
@@ -112,21 +119,26 @@ class References:
             wide[:, columns] = shape
             self._shapes[operator] = wide
         self._shape_at.clear()
+        self._shape_row = np.zeros(0, dtype=np.intp)
 
-    def shape(self, at_ms: int) -> Floats:
+    def shape(self, at_ms: int, rows: NDArray[np.intp]) -> Floats:
         """[rows, columns] shape of the day at an instant."""
         key = at_ms % season.DAY_MS
         found = self._shape_at.get(key)
         if found is None:
-            flat = np.where(self.shift, 0.0, 1.0)
-            by_operator = {operator: season.at(shape, key) for operator, shape in self._shapes.items()}
-            found = np.stack([by_operator.get(cohort.operator, flat) for cohort in self.cohorts])
+            by_operator = [np.where(self.shift, 0.0, 1.0)]
+            by_operator += [season.at(shape, key) for shape in self._shapes.values()]
+            found = np.stack(by_operator)
             if len(self._shape_at) >= MOST_SHAPES:
                 self._shape_at.clear()
             self._shape_at[key] = found
-        return found
+        if len(self._shape_row) != len(self.cohorts):
+            index = {operator: i + 1 for i, operator in enumerate(self._shapes)}
+            self._shape_row = np.array([index.get(cohort.operator, 0) for cohort in self.cohorts], dtype=np.intp)
+        return np.asarray(found[self._shape_row[rows]])
 
-    def expected(self, rows: NDArray[np.intp], n: Floats, shape: Floats) -> Floats:
-        """What the anchors of `rows` expect of n units, [rows, columns]; `shape` is that of all rows."""
-        level, now = self.level[rows], shape[rows]
-        return np.asarray(np.where(self.shift, n * (level + now), n * level * now))
+    def expected(self, cells: tuple[NDArray[np.intp], ...], n: Floats, shaped: Floats) -> Floats:
+        """What the anchors expect of n units in some cells; `shaped`: sum of units times their hour's shape."""
+        level = self.level[cells]
+        shift = self.shift[cells[-1].ravel()]
+        return np.asarray(np.where(shift, n * level + shaped, level * shaped))

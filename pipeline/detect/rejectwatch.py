@@ -11,16 +11,13 @@ import msgspec
 
 from pipeline.detect.evidence import FeedHealth
 from pipeline.incidents import wording
-from pipeline.incidents.life import Case, Finding
-from pipeline.intent import Severity
-from pipeline.messages import MINUTE_MS, Signal, Windows
+from pipeline.incidents.life import Scope
+from pipeline.messages import Signal, Windows
 from pipeline.operators.profile import RejectLimits
 
 CLAUSE: Final = "rejected"
 CLEARLY: Final = 3.0
 """Standard errors above the limit; a minute is enough when it says so clearly."""
-OVER_MINUTES: Final = 10
-"""So long it has to be well again."""
 
 _USUAL: Final = RejectLimits()
 
@@ -34,9 +31,12 @@ class RejectWatch:
     def __init__(self, limits: Mapping[str, RejectLimits] | None = None) -> None:
         self._limits = dict(limits or {})
 
-    def finding(self, operator: str, feed: FeedHealth, minute: int) -> Finding | None:
+    def finding(self, scope: Scope, feed: FeedHealth, minute: int) -> tuple[Signal, str] | None:
         """What is to be said of an operator's minute; None when it is within its limit."""
-        limits = self._limits.get(operator, _USUAL)
+        if len(scope) != 1:
+            # What cannot be read does not say of which device class it is.
+            return None
+        limits = self._limits.get(scope[0][1], _USUAL)
         came = feed.records + feed.rejected
         if came < limits.least:
             return None
@@ -44,27 +44,12 @@ class RejectWatch:
         if feed.rejected <= bound:
             return None
         share = feed.rejected / came
-        scope = (("operator", operator),)
-        signal = Signal("*", "contract", "up", share, limits.incident, None, 1.0, "step", clause=CLAUSE)
-        return Finding(
-            scope=scope,
-            kind="feed",
-            onset_at=minute,
-            severity=Severity.TICKET,
-            services=(),
-            signals=(signal,),
-            evidence=0.0,
-            summary=(
-                f"{wording.name(scope)}: {100 * share:.0f} % of its records cannot be used since "
-                f"{wording.instant(minute)} (limit {100 * limits.incident:.3g} %); they are kept and can be redriven: "
-                "see seamwatch rejects."
-            ),
+        return (
+            Signal("*", "contract", "up", share, limits.incident, None, 1.0, "step", clause=CLAUSE),
+            f"{wording.name(scope)}: {100 * share:.0f} % of its records cannot be used since "
+            f"{wording.instant(minute)} (limit {100 * limits.incident:.3g} %); they are kept and can be redriven: "
+            "see seamwatch rejects.",
         )
-
-    def is_over(self, case: Case, minute: int) -> bool:
-        """Whether a recovering case may be resolved; one that is not about rejects is not held up."""
-        is_ours = any(signal.clause == CLAUSE for signal in case.finding.signals)
-        return not is_ours or minute - case.changed_at >= OVER_MINUTES * MINUTE_MS
 
 
 def with_rejects(feeds: dict[str, FeedHealth], minute: int, windows: Iterable[Windows]) -> dict[str, FeedHealth]:

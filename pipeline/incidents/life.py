@@ -18,12 +18,14 @@ import msgspec
 
 from pipeline.incidents.hiding import come_out, hidden
 from pipeline.intent import Severity
-from pipeline.messages import Incident, Signal
+from pipeline.messages import Confidence, Contrast, Incident, LedgerEntry, Signal
 from pipeline.workarounds import Registry, Workaround
 
 Scope: TypeAlias = tuple[tuple[str, str], ...]
 
 REOPEN_MS: Final = 24 * 3_600_000
+KEEP_MS: Final = 8 * 24 * 3_600_000
+"""Longer spans look back on what is over; so long a case is remembered."""
 HIDEABLE: Final = ("firing", "recovering")
 """States that page or did; a workaround hides them."""
 
@@ -40,6 +42,13 @@ class Finding:
     signals: tuple[Signal, ...]
     evidence: float
     summary: str
+    onset_from: int | None = None
+    onset_until: int | None = None
+    affected: int | None = None
+    unaffected: int | None = None
+    contrast: tuple[Contrast, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
+    confidence: Confidence | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +67,8 @@ class Case:
     """Size of the effect by channel when it was at its strongest, log scale: what recovery is measured against."""
     strength: float = 0.0
     """Nats of the strongest reading so far; a weaker one does not change what is said."""
+    merged_into: str | None = None
+    """The incident that explains this one as well."""
     hidden_by: str | None = None
     """The workaround that hid it when something was said of it last."""
 
@@ -65,9 +76,13 @@ class Case:
     def scope(self) -> Scope:
         return self.finding.scope
 
+    def effect_of(self, signal: str) -> float:
+        """Largest effect in a signal, over operations; 0 where it is none of this case's."""
+        return max((size for name, size in self.effects.items() if name.partition("/")[2] == signal), default=0.0)
+
 
 class Incidents:
-    """All cases that are open, or that may be reopened."""
+    """All cases that are open, that may be reopened, or that longer spans still look back on."""
 
     def __init__(self, workarounds: Iterable[Workaround] = ()) -> None:
         self._cases: list[Case] = []
@@ -86,27 +101,31 @@ class Incidents:
         return [case for case in self._cases if case.state != "resolved"]
 
     def find(self, scope: Scope, kind: str) -> Case | None:
-        for case in self._cases:
+        """The newest case of a scope and kind, open or not."""
+        for case in reversed(self._cases):
             if case.finding.scope == scope and case.finding.kind == kind:
                 return case
         return None
 
     def begin(self, finding: Finding, state: str, at: int) -> tuple[Case, Incident]:
         """A case for a finding that has none open: a new one, or the one that was resolved less than 24 h ago."""
-        self._cases = [case for case in self._cases if case.state != "resolved" or at - case.changed_at <= REOPEN_MS]
+        self._cases = [case for case in self._cases if case.state != "resolved" or at - case.changed_at <= KEEP_MS]
         case = self.find(finding.scope, finding.kind)
-        if case is None:
+        if case is None or (case.state == "resolved" and at - case.changed_at > REOPEN_MS):
             case = Case(_identity(finding, at), finding, state, at)
             self._cases.append(case)
         return case, self.change(case, state, at, finding)
 
     def review(self, at: int) -> list[Incident]:
         """Say anew what a workaround has begun, or ceased, to hide."""
-        return [
-            self.change(case, case.state, at)
-            for case in self._cases
-            if case.state in HIDEABLE and case.hidden_by != _id(self._hiding(case.finding, at))
-        ]
+        out = []
+        for case in self._cases:
+            if case.state in HIDEABLE and case.hidden_by != _id(self._hiding(case.finding, at)):
+                since = case.changed_at
+                out.append(self.change(case, case.state, at))
+                # What is said of it has changed; what it is has not.
+                case.changed_at = since
+        return out
 
     def _hiding(self, found: Finding, at: int) -> Workaround | None:
         return self._workarounds.hiding(found.kind, found.scope, found.signals, at) if self._workarounds else None
@@ -136,6 +155,14 @@ class Incidents:
             kind=found.kind,
             evidence=found.evidence,
             summary=found.summary,
+            onset_from=found.onset_from,
+            onset_until=found.onset_until,
+            affected=found.affected,
+            unaffected=found.unaffected,
+            contrast=list(found.contrast),
+            ledger=list(found.ledger),
+            confidence=found.confidence,
+            merged_into=case.merged_into,
         )
         if hiding is not None:
             return hidden(made, hiding)

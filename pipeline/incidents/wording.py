@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from pipeline.messages import Signal
+from pipeline.messages import Contrast, Signal
 
 _NAMES: Final = {
     "latency": "latency",
@@ -28,6 +28,9 @@ _LABELS: Final = {
     "environment": "environment",
 }
 MOST_SIGNALS: Final = 3
+CALM: Final = 1.05
+"""A sibling whose leading signal is off by less is not affected."""
+MOST_CALM: Final = 3
 
 
 def summary(
@@ -36,10 +39,11 @@ def summary(
     onset_at: int,
     affected: int,
     others: int,
+    contrast: Sequence[Contrast] = (),
 ) -> str:
     """One sentence: for whom, what changed and by how much, since when, who is not affected.
 
-    `affected` cohorts are in the scope, `others` are not.
+    `affected` cohorts are in the scope, `others` are not; `contrast` names some that might have been.
     """
     what = "; ".join(_signal(signal) for signal in signals[:MOST_SIGNALS])
     more = len(signals) - MOST_SIGNALS
@@ -47,7 +51,14 @@ def summary(
         what += f"; and {more} more signals" if more > 1 else "; and 1 more signal"
     spread = f"{affected} cohort{'' if affected == 1 else 's'} affected"
     rest = f"the other {others} move as expected" if others else "no cohort is left to compare with"
-    return f"{name(scope)}: {what}, since {instant(onset_at)}; {spread}, {rest}."
+    calm = [one for one in contrast if one.ratio is not None and one.ratio <= CALM]
+    beside = f" (not {', '.join(_beside(one, scope) for one in calm[:MOST_CALM])})" if calm else ""
+    return f"{name(scope)}: {what}, since {instant(onset_at)}; {spread}, {rest}{beside}."
+
+
+def _beside(one: Contrast, scope: Sequence[tuple[str, str]]) -> str:
+    """A sibling by what tells it from the scope."""
+    return ", ".join(value for dimension, value in one.scope.items() if dict(scope).get(dimension) != value)
 
 
 def name(scope: Sequence[tuple[str, str]]) -> str:

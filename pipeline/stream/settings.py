@@ -211,8 +211,9 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
 
 
 def load(arguments: Values, environment: Mapping[str, str], directory: Path | None, *, reads: bool = True) -> Settings:
-    """Settings from all sources; `arguments` by field name, those that were not given left out. reads: without any
-    input there is nothing to do.
+    """Settings from all sources; `arguments` by field name, those that were not given left out.
+
+    `reads`: whether an input is needed.
 
     Raises ConfigurationError with every fault that was found, each with its place.
     """
@@ -233,15 +234,13 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
             faults.append(
                 Fault("--brokers", 1, "no broker is named", "give --brokers HOST:PORT, or brokers: in worker.yaml")
             )
-        if not reads:
-            found.setdefault("inputs", {})
-        elif not found.get("inputs"):
+        if reads and not found.get("inputs"):
             faults.append(
                 Fault("--input", 1, "no input topic is named", "give --input TOPIC, or inputs: in worker.yaml")
             )
     if faults:
         raise ConfigurationError(faults)
-    return Settings(directory=directory, **found)
+    return Settings(directory=directory, **{"inputs": {}, **found})
 
 
 def faults_of(directory: Path) -> list[Fault]:

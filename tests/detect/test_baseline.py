@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import random
 from itertools import groupby
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.snapshot import SnapshotError
 from pipeline.detect.baseline import Baseline
 from pipeline.detect.channels import EVERY, Channel
 from pipeline.detect.evidence import Anchors, Evidence
@@ -301,3 +306,122 @@ def test_a_stage_restored_from_its_snapshot_says_the_same_from_then_on() -> None
     for number in range(131, 260):
         held = {STB: window(number), TV: cohort(TV, 20)}
         assert plain([*said_of(other, minute(number), held)]) == plain([*said_of(one, minute(number), held)])
+
+
+# -- silence of one that is alone; damage ----------------------------------------------------------------------------
+
+
+def test_an_operator_that_is_alone_and_falls_silent_is_told_by_the_clock() -> None:
+    baseline = Baseline(["a"])
+    for number in range(241):
+        evidence_of(baseline, minute(number), {STB: cohort(STB, records=50)})
+    states = []
+    for number in range(241, 251):
+        found = [message for message in baseline.feed(Tick("a", minute(number))) if isinstance(message, Evidence)]
+        states += [message.feeds["altura"].state for message in found]
+    assert states == ["ok", "ok"] + ["silent"] * 8
+
+
+def test_before_anything_came_the_clock_tells_nothing() -> None:
+    assert [type(message) for message in Baseline(["a"]).feed(Tick("a", minute(0)))] == [Tick]
+
+
+def lived() -> Baseline:
+    baseline = Baseline(["a"])
+    for number in range(130):
+        failing = operation(100, bell(800 + number, 100.0), failure=1.0)
+        said_of(baseline, minute(number), {STB: cohort(STB, 20, {"playback_start": failing}, gap=rate(20, 1))})
+    baseline.feed(Windows("a", minute(130), "altura", [cohort(STB)]))
+    return baseline
+
+
+def paths(state: object, at: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Every place of a snapshot that could be damaged."""
+    held: list[tuple[object, object]] = []
+    if isinstance(state, dict):
+        held = list(state.items())
+    elif isinstance(state, list):
+        held = list(enumerate(state[:2]))
+    return [at] * bool(at) + [path for key, value in held for path in paths(value, (*at, key))]
+
+
+def damaged(state: dict[str, object], path: tuple[object, ...], how: str) -> dict[str, object]:
+    whole = copy.deepcopy(state)
+    holder: Any = whole
+    for key in path[:-1]:
+        holder = holder[key]
+    value = holder[path[-1]]
+    if how == "cut" and isinstance(value, bytes | list | str) and value:
+        holder[path[-1]] = value[:-1]
+    elif how == "gone" and isinstance(holder, dict):
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = {"nonsense": 1}
+    return whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_snapshot_is_refused_or_harmless_and_never_loads_half(data: st.DataObject) -> None:
+    state = lived().snapshot()
+    path = data.draw(st.sampled_from(paths(state)))
+    broken = damaged(state, path, data.draw(st.sampled_from(["cut", "gone", "nonsense"])))
+    baseline = Baseline(["a"])
+    said_of(baseline, minute(0), {TV: cohort(TV)})
+    before = baseline.snapshot()
+    try:
+        baseline.restore(broken)
+    except SnapshotError:
+        assert baseline.snapshot() == before
+
+
+@pytest.mark.parametrize("version", [None, 0, 1, 3, "2"])
+def test_a_snapshot_of_another_version_is_refused_with_a_clear_word(version: object) -> None:
+    with pytest.raises(SnapshotError, match=r"a baseline stage has version .*; this program reads 2"):
+        Baseline(["a"]).restore(lived().snapshot() | {"version": version})
+
+
+def renamed(of: CohortWindow) -> CohortWindow:
+    return msgspec.structs.replace(of, device_class=f"x-{of.device_class}", firmware=f"y-{of.firmware}")
+
+
+@settings(max_examples=30, deadline=None)
+@given(parts)
+def test_other_names_for_cohorts_change_nothing_but_the_names(held: list[tuple[int, str, CohortWindow]]) -> None:
+    of = sorted(held, key=lambda part: part[:2])
+    said = []
+    for rename in (False, True):
+        messages = [
+            Windows("a", minute(at), f"z-{operator}" if rename else operator, [renamed(w) if rename else w])
+            for at, operator, w in of
+        ]
+        said.append(closed(Baseline(["a"]), messages, "a"))
+    for one, other in zip(*said, strict=True):
+        if isinstance(one, Evidence):
+            assert isinstance(other, Evidence)
+            assert other.n.tolist() == one.n.tolist()
+            assert other.x.tolist() == one.x.tolist()
+            assert other.expected.tolist() == one.expected.tolist()
+            assert [c.operator for c in other.cohorts] == [f"z-{c.operator}" for c in one.cohorts]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 29), st.integers(0, 2**16))
+def test_resumed_at_any_minute_it_says_what_the_straight_run_says(cut: int, seed: int) -> None:
+    """Fifteen hours in thirty minutes, with newcomers, spoilt fields and gaps in between."""
+    draw = random.Random(seed)
+    everybody = [STB, TV, OTHER, STB._replace(firmware="2.0"), STB._replace(environment="unknown")]
+    straight, resumed = Baseline(["a"]), Baseline(["a"])
+    for number in range(30):
+        if number == cut:
+            other = Baseline(["a"])
+            other.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(resumed.snapshot())))
+            resumed = other
+        held = {
+            of: cohort(of, 60, {"playback_start": operation(60, bell(800, 60.0), failure=draw.randrange(9))})
+            for of in everybody
+            if draw.random() < 0.6
+        }
+        at = minute(number * 30)
+        assert plain([*said_of(resumed, at, held)]) == plain([*said_of(straight, at, held)])
+    assert resumed.snapshot() == straight.snapshot()

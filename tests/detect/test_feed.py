@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.season import DAY_MS
-from pipeline.detect.feed import DISTRUST_MINUTES, FeedGate, VolumeProfile
+from pipeline.detect.feed import DISTRUST_MINUTES, FeedGate
 from pipeline.messages import MINUTE_MS
 
 MIDNIGHT = 1_767_571_200_000
@@ -114,32 +114,3 @@ def test_an_outage_explains_the_gaps_of_the_next_day_and_no_longer() -> None:
     assert of.explains_gaps(back)
     assert of.explains_gaps(back + DAY_MS - MINUTE_MS)
     assert not of.explains_gaps(back + DAY_MS)
-
-
-def test_a_burst_far_above_the_usual_is_backfill() -> None:
-    profile = VolumeProfile()
-    for minute in range(180):
-        profile.learn(MIDNIGHT + minute * MINUTE_MS, 20)
-    later = MIDNIGHT + 180 * MINUTE_MS
-    assert not profile.is_backfill(later, 50)
-    assert profile.is_backfill(later, 60)
-
-
-def test_of_a_cohort_that_is_not_known_yet_nothing_is_backfill() -> None:
-    assert not VolumeProfile().is_backfill(MIDNIGHT, 10**6)
-
-
-def test_the_expected_volume_follows_the_hour() -> None:
-    profile = VolumeProfile()
-    for minute in range(3 * 24 * 60):
-        profile.learn(MIDNIGHT + minute * MINUTE_MS, 10 if minute // 60 % 24 < 12 else 200)
-    assert profile.expected(MIDNIGHT + 5 * 60 * MINUTE_MS) == 10
-    assert profile.expected(MIDNIGHT + 15 * 60 * MINUTE_MS) == 200
-
-
-def test_an_hour_long_unseen_has_no_expected_volume() -> None:
-    profile = VolumeProfile()
-    for minute in range(180):
-        profile.learn(MIDNIGHT + minute * MINUTE_MS, 10)
-    assert profile.expected(MIDNIGHT + 2 * 60 * MINUTE_MS) == 10
-    assert profile.expected(MIDNIGHT + 12 * 60 * MINUTE_MS) is None

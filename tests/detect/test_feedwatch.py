@@ -97,3 +97,59 @@ def test_every_operator_has_an_incident_of_its_own() -> None:
     records = watch.judge(msgspec.structs.replace(QUIET, minute=minute(60), feeds=silent), incidents)
     assert [record.scope["operator"] for record in records] == sorted(silent)
     assert len({record.incident_id for record in records}) == len(silent)
+
+
+def watched(*healths: FeedHealth) -> list[Incident]:
+    """What is said of altura, minute by minute."""
+    watch, incidents = FeedWatch(default()), Incidents()
+    return [
+        record
+        for number, health in enumerate(healths)
+        for record in watch.judge(
+            msgspec.structs.replace(QUIET, minute=minute(number), feeds={"altura": health}), incidents
+        )
+    ]
+
+
+SOUND = FeedHealth("ok", minute(0), 100, 100.0, None, 900.0, 800.0)
+LATE = FeedHealth("ok", minute(0), 100, 100.0, minute(2), 45_900.0, 800.0)
+
+
+def test_a_feed_that_is_late_is_a_ticket_of_its_own_and_no_silence() -> None:
+    firing, recovering, resolved = watched(*[SOUND] * 2, *[LATE] * 20, *[SOUND] * 20)
+    assert (firing.kind, firing.state, firing.severity) == ("feed", "firing", "ticket")
+    assert firing.at == minute(2 + FIRING_MINUTES)
+    assert firing.onset_at == minute(2)
+    (signal,) = firing.signals
+    assert (signal.signal, signal.direction, signal.observed, signal.expected) == ("delay", "up", 45_900.0, 800.0)
+    assert firing.summary == (
+        "Operator altura: its telemetry comes late since 2026-01-05 00:02 UTC "
+        "(46 s after what it tells of instead of 1 s); "
+        "the devices need not be slower for it, and nothing is learnt from it."
+    )
+    assert [recovering.state, resolved.state] == ["recovering", "resolved"]
+    assert {record.incident_id for record in (firing, recovering, resolved)} == {firing.incident_id}
+
+
+def test_a_device_class_that_is_late_alone_is_named_and_one_whose_operator_is_late_is_not() -> None:
+    alone = msgspec.structs.replace(SOUND, parts={"stb": LATE, "tv": SOUND})
+    (firing,) = watched(*[alone] * 30)
+    assert firing.scope == {"operator": "altura", "device_class": "stb"}
+    both = msgspec.structs.replace(LATE, parts={"stb": LATE, "tv": LATE})
+    (firing,) = watched(*[both] * 30)
+    assert firing.scope == {"operator": "altura"}
+
+
+def test_a_late_feed_that_falls_silent_is_the_same_incident_and_says_so() -> None:
+    silent = FeedHealth("silent", minute(20), 0, 100.0, minute(2))
+    first, second = watched(*[LATE] * 20, *[silent] * 20)
+    assert first.incident_id == second.incident_id
+    assert second.signals[0].signal == "volume"
+    assert "silent" in second.summary
+
+
+def test_a_crowd_of_cohorts_is_told_at_once_and_resolved_when_it_is_over() -> None:
+    crowd = msgspec.structs.replace(SOUND, pooled=7, pooled_since=minute(1))
+    states = [record.state for record in watched(SOUND, *[crowd] * 5, *[SOUND] * 20)]
+    assert states == ["firing", "recovering", "resolved"]
+    assert "more firmwares or device classes than can be kept apart" in watched(crowd)[0].summary

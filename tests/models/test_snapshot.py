@@ -39,7 +39,7 @@ def test_what_is_unpacked_may_be_written_to_and_is_nobody_elses() -> None:
 
 
 def test_a_type_that_could_hold_anything_is_refused() -> None:
-    with pytest.raises(SnapshotError, match="an array of 'object'; known are bool, float32, float64, int64"):
+    with pytest.raises(SnapshotError, match="an array of 'object'; known are bool, float32, float64, int32, int64"):
         unpack({"dtype": "object", "shape": [1], "data": b"12345678"})
 
 

@@ -214,13 +214,8 @@ async def test_the_api_gives_every_cohort_and_feed(site: Site) -> None:
     assert slow["operator"] == "nordcast"
     assert slow["signals"]["latency"]["ratio"] == pytest.approx(1.25)
     assert slow["signals"]["failure"]["expected"] == pytest.approx(0.02)
-    assert said["feeds"]["nordcast"] == {
-        "state": "ok",
-        "since": 0,
-        "records": 120,
-        "expected": 118.4,
-        "rejected": 0,
-    }
+    feed = said["feeds"]["nordcast"]
+    assert (feed["state"], feed["since"], feed["records"], feed["expected"]) == ("ok", 0, 120, 118.4)
 
 
 @pytest.mark.parametrize(
