@@ -8,6 +8,7 @@ import pytest
 from pipeline.incidents.life import Finding, Incidents
 from pipeline.intent import Severity
 from pipeline.messages import Signal
+from pipeline.sinks.alert import ACTIVE, annotations_of, labels_of
 from pipeline.workarounds import Registry, Workaround, debt
 
 DAY = 86_400_000
@@ -59,6 +60,16 @@ def test_an_expired_workaround_reopens_what_it_hid_and_pages_its_owner() -> None
     assert (said.workaround, said.owner) == ("slow-start", "acme-crew")
     assert "hid this and expired 2024-10-14" in said.summary
     assert incidents.review(KNOWN.expires_at + 1) == [], "once is enough"
+
+
+def test_an_alert_ends_while_it_is_hidden_and_goes_to_the_owner_when_the_workaround_has_expired() -> None:
+    incidents = Incidents([KNOWN])
+    _, hidden = incidents.begin(FINDING, "firing", NOW)
+    assert hidden.state not in ACTIVE
+    [said] = incidents.review(KNOWN.expires_at)
+    assert said.state in ACTIVE
+    assert labels_of(said)["owner"] == "acme-crew"
+    assert annotations_of(said, None)["workaround"] == "slow-start"
 
 
 def test_a_workaround_that_comes_later_hides_what_fires_already() -> None:
