@@ -22,7 +22,7 @@ EVERYTHING := $(VENV)/.everything-is-current
 # What Seamwatch is measured against needs other versions of Kafka's client than Seamwatch does.
 YARDSTICKS := build/yardsticks
 
-.PHONY: help setup demo test torture soak lint bench bench-detect bench-models bench-real kafka clean
+.PHONY: help setup demo test fuzz torture soak lint bench bench-detect bench-models bench-real kafka clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ torture: $(EVERYTHING) ## kill, freeze and starve workers and brokers, and compa
 
 soak: $(EVERYTHING) ## a worker under a steady stream, and its figures: make soak ARGS='--minutes 20 --rate 10000'
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(EVERYTHING) ## throw bytes at the adapters for a while: make fuzz ARGS='--seconds 600'
+	$(BIN)/python -m tests.fuzz.adapters $(ARGS)
 
 lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff format --check

@@ -13,7 +13,9 @@ The way of the data, one direction, no stage calls back::
 ======================  ===============================================================================
 observation, messages   what flows: canonical records, and what the stages say to each other
 operators/              one wire format a file: bytes to Observations and Rejects
-contracts               clauses of an interface, and who breaks which
+contracts, compliance   clauses of an interface, and who breaks which
+workarounds             what is known to be wrong, whose it is, and until when it pages nobody
+config/                 the files of operators and workarounds; intent/ has its own
 clocks, ordering        skew and delay; duplicates, inversions and gaps
 windows                 Observations to cohort windows of one minute on the arrival clock
 detect/                 baselines of cohorts, evidence, lattice of scopes, pattern, explanation

@@ -18,6 +18,7 @@ from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest
 from pipeline.intent import Intent
 from pipeline.messages import Decision, Incident, Reject, Tick, Windows
+from pipeline.operators import Adapter
 from pipeline.records import RecordBatch
 
 
@@ -42,7 +43,7 @@ class Engine:
         self,
         intent: Intent,
         source: str = "replay",
-        adapter: str = "canonical",
+        adapter: str | Adapter = "canonical",
         learned: Iterable[Learned] = (),
         decisions: Iterable[Decision] = (),
     ) -> None:

@@ -9,6 +9,7 @@ from pipeline.detect.baseline import Baseline
 from pipeline.detect.evidence import Evidence, Learned
 from pipeline.ingest import Ingest
 from pipeline.messages import Reject
+from pipeline.operators import Adapter
 from pipeline.records import RecordBatch
 
 
@@ -35,7 +36,7 @@ def learn(
     batches: Iterable[tuple[str, RecordBatch]],
     sources: Iterable[str],
     *,
-    adapter: Callable[[str], str],
+    adapter: Callable[[str], str | Adapter],
     progress: Callable[[], object] = lambda: None,
 ) -> Lesson:
     """Learn from batches of records, each of a source and in its order.

@@ -27,7 +27,7 @@ from pipeline.gaps import Missing
 from pipeline.hashing import Keys, device_key
 from pipeline.messages import MINUTE_MS, Reject, Tick, Windows
 from pipeline.observation import LATEST_MS, Observation
-from pipeline.operators import ADAPTERS
+from pipeline.operators import Adapter, adapter_of
 from pipeline.operators.adapter import Decoded, refusal
 from pipeline.ordering import DUPLICATE, RESET, Ordering
 from pipeline.records import RecordBatch
@@ -91,7 +91,7 @@ class _Queue:
     """Records that the arrival clock has not decided, in the order of the log.
 
     batches, indices: where each observation was. violations: by number of the observation. walls: the broker's time of
-    each record, empty on disk.
+    each record, empty on disk. several: some record gave more than one observation.
     """
 
     observations: list[Observation] = field(default_factory=list)
@@ -101,9 +101,11 @@ class _Queue:
     violations: dict[int, tuple[str, ...]] = field(default_factory=dict)
     refused: list[_Refused] = field(default_factory=list)
     walls: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    several: bool = False
 
     def add(self, batch: RecordBatch, decoded: Decoded) -> None:
         before = len(self.observations)
+        self.several = decoded.several or (self.several and before > 0)
         self.observations += decoded.observations
         arrivals = np.fromiter(decoded.arrivals, dtype=np.int64, count=len(decoded.arrivals))
         self.arrivals = np.concatenate((self.arrivals, arrivals)) if before else arrivals
@@ -150,6 +152,23 @@ class _Queue:
             {number[row]: violated for row, violated in self.violations.items() if row in number},
         )
 
+    def decide(self, arrival: ArrivalClock, last: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The clock at each observation and which are refused, as far as that can be said; see `ArrivalClock.admit`.
+
+        Those of one record came together: they are one witness, not several.
+        """
+        walls = self.walls if len(self.walls) else None
+        if not self.several:
+            return arrival.admit(self.arrivals, walls, last=last)
+        new = np.ones(len(self.arrivals), dtype=np.bool_)
+        indices = np.fromiter(self.indices, dtype=np.int64, count=len(self.indices))
+        batches = np.fromiter(map(id, self.batches), dtype=np.int64, count=len(self.batches))
+        new[1:] = (np.diff(indices) != 0) | (np.diff(batches) != 0) | (np.diff(self.arrivals) != 0)
+        firsts = np.flatnonzero(new)
+        clock, wild = arrival.admit(self.arrivals[firsts], None if walls is None else walls[firsts], last=last)
+        each = np.diff(np.append(firsts, len(self.arrivals)))[: len(clock)]
+        return np.repeat(clock, each), np.repeat(wild, each)
+
     def position(self, number: int) -> int:
         return self.batches[number].positions[self.indices[number]]
 
@@ -159,15 +178,15 @@ class Ingest:
 
     Args:
         source: its name, as the next stage knows it.
-        adapter: the wire format.
+        adapter: the wire format, by its name or with what is known of the operator.
         limits: what is kept in memory.
     """
 
-    def __init__(self, source: str, *, adapter: str = "canonical", limits: Limits = _LIMITS) -> None:
+    def __init__(self, source: str, *, adapter: str | Adapter = "canonical", limits: Limits = _LIMITS) -> None:
         self.source = source
         self.totals = Totals()
         self._limits = limits
-        self._adapter = ADAPTERS[adapter]()
+        self._adapter = adapter_of(adapter) if isinstance(adapter, str) else adapter
         self._queue = _Queue()
         self._arrival = ArrivalClock()
         self._ordering = Ordering(ids=limits.event_ids, names=limits.names, gaps=limits.gaps)
@@ -230,15 +249,15 @@ class Ingest:
 
     def _let_through(self, out: list[Answer], last: bool = False) -> None:
         """Ask the arrival clock about the queue, and count what it has decided."""
-        before, queue = self._arrival.now, self._queue
-        clock, wild = self._arrival.admit(queue.arrivals, queue.walls if len(queue.walls) else None, last=last)
-        taken = queue.take(len(clock))
+        before, whose = self._arrival.now, self._adapter.whose
+        clock, wild = self._queue.decide(self._arrival, last)
+        taken = self._queue.take(len(clock))
         refused = [
-            (before if not it.after else int(clock[it.after - 1]), it.operator, it.reason, it.position)
+            (before if not it.after else int(clock[it.after - 1]), it.operator or whose, it.reason, it.position)
             for it in taken.refused
         ]
         for number in np.flatnonzero(wild).tolist():
-            reject = _ahead(taken, number)
+            reject = _ahead(taken, number, self._adapter.version)
             self.totals.rejected[reject.reason] += 1
             out.append(reject)
             operator = taken.observations[number].operator
@@ -338,8 +357,9 @@ class Ingest:
             self._minute.add_missing(cohort, number, numbers)
 
 
-def _ahead(queue: _Queue, number: int) -> Reject:
+def _ahead(queue: _Queue, number: int, adapter: str) -> Reject:
     batch, index = queue.batches[number], queue.indices[number]
     at = int(queue.arrivals[number])
     detail = f"received_at {at} is more than an hour ahead of the log, and the five records after it do not agree"
-    return refusal(batch, index, "received_at.ahead", "received_at", detail).reject
+    operator = queue.observations[number].operator
+    return refusal(batch, index, "received_at.ahead", "received_at", detail, operator, adapter).reject

@@ -148,6 +148,14 @@ class Reject(msgspec.Struct, frozen=True, gc=False, tag="reject"):
     value: bytes
     """The record as it came (base64 in JSON)."""
     received_at: int | None = None
+    adapter: str = ""
+    """Format and version of what refused it, such as `cmcd/1`: whether it is worth another try."""
+    operator: str | None = None
+    """Whose it is, where that is known."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    """Of the Kafka record, without which some formats cannot be read again."""
+    partly: bool = False
+    """Some of what the record held was accepted."""
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -231,3 +239,7 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
     confidence: Confidence | None = None
     merged_into: str | None = None
     """Resolved because another incident explains it."""
+    workaround: str | None = None
+    """The workaround that hides it (`suppressed`), or that hid it and has expired."""
+    owner: str | None = None
+    """Whom it is owed by: the owner of that workaround."""

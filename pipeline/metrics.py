@@ -56,6 +56,7 @@ SINK: Final = Label("sink", known=("alertmanager", "stdout"), room=16)
 STATE: Final = Label("state", known=("forming", "firing", "recovering", "resolved", "suppressed"))
 SEVERITY: Final = Label("severity", known=("page", "ticket", "log"))
 FEED: Final = Label("state", known=("ok", "silent", "recovering"))
+WORKAROUND: Final = Label("state", known=("active", "expired"))
 OPERATOR: Final = Label("operator", room=200)
 REASON: Final = Label("reason", room=64)
 
@@ -190,6 +191,12 @@ class Metrics(Collector):
             "Records that could not become observations, by reason; each is in the rejects topic with its place.",
             REASON,
         )
+        self.intake_stopped = self._made(
+            Gauge,
+            "seamwatch_intake_stopped",
+            "1 for an input partition that is read no more, as more was refused than its operator's limit allows.",
+            SOURCE,
+        )
         self.unknown_fields = self._made(
             Counter,
             "seamwatch_unknown_fields_total",
@@ -264,6 +271,17 @@ class Metrics(Collector):
             "False pages a week that the intent allows the whole deployment.",
             at_start=False,
         )
+        self.workarounds = self._made(
+            Gauge,
+            "seamwatch_workarounds",
+            "Workarounds: those that are active, and those that have expired and are still owed.",
+            WORKAROUND,
+        )
+        self.workaround_age = self._made(
+            Gauge,
+            "seamwatch_workaround_oldest_age_seconds",
+            "Age of the oldest workaround that is active or owed. Healthy: weeks, not months.",
+        )
         self.feed_state = self._made(
             Gauge,
             "seamwatch_feed_state",
@@ -317,6 +335,12 @@ class Metrics(Collector):
             Gauge, "seamwatch_build_info", "Always 1; says which version runs.", Label("version", room=1)
         )
         registry.register(self)
+
+    def debt(self, active: int, expired: int, oldest_s: float) -> None:
+        """Say how many workarounds there are, and how old."""
+        self.workarounds.set(active, "active")
+        self.workarounds.set(expired, "expired")
+        self.workaround_age.set(oldest_s)
 
     def feed(self, operator: str, state: str) -> None:
         """Say which of its states an operator's telemetry is in."""

@@ -17,6 +17,7 @@ from pipeline.detect.evidence import Evidence, Learned
 from pipeline.engine import Engine, Output
 from pipeline.intent import Intent, Severity
 from pipeline.messages import Decision, Incident, Reject
+from pipeline.operators import Adapter
 from pipeline.recordfile import InputFault, RecordFiles
 
 SEVERITIES: Final = tuple(str(severity) for severity in Severity)
@@ -63,7 +64,7 @@ def replay(
     intent: Intent,
     goals: Goals,
     *,
-    adapter: str = "canonical",
+    adapter: str | Adapter = "canonical",
     learned: Iterable[Learned] = (),
     decisions: Iterable[Decision] = (),
     progress: Callable[[int], object] = lambda bytes_read: None,
@@ -129,6 +130,10 @@ def reject_line(reject: Reject) -> bytes:
                 "place": str(reject.place),
                 "detail": reject.detail,
                 "value": reject.value,
+                "adapter": reject.adapter,
+                "operator": reject.operator,
+                "received_at": reject.received_at,
+                "headers": reject.headers,
             }
         )
         + b"\n"

@@ -21,6 +21,7 @@ from pipeline.stream.settings import Address, Settings
 from pipeline.stream.worker import Worker
 from pipeline.stream.works import Surroundings
 from pipeline.web import Board, application
+from pipeline.workarounds import debt
 
 _GRACE_S: Final = 1.0
 """For open pages to be let go of at the end."""
@@ -46,6 +47,7 @@ class Service:
         self, settings: Settings, intent: Intent, say: Callable[[str], None], sinks: Sequence[Sink] = ()
     ) -> None:
         self.board = Board()
+        self.board.workarounds = intent.workarounds
         self.page: Address | None = None
         self._settings = settings
         self._minute, self._cohorts = 0, 0
@@ -109,6 +111,8 @@ class Service:
                 self._metrics.cohorts.set(self._cohorts)
                 self._minute, self._cohorts = message.minute, 0
             self._cohorts += len(message.cohorts)
+            owed = debt(self.board.workarounds, message.minute)
+            self._metrics.debt(owed.active, owed.expired, owed.oldest_days * 86_400)
             for operator, feed in message.feeds.items():
                 self._metrics.feed(operator, feed.state)
                 late = any(part.late_since is not None for part in (feed, *feed.parts.values()))

@@ -25,7 +25,8 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of a type that messages are made of."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return st.builds(kind, **{field.name: values(field.type) for field in msgspec.structs.fields(kind)})
+        fields = [field for field in msgspec.structs.fields(kind) if kind not in get_args(field.type)]
+        return st.builds(kind, **{field.name: values(field.type) for field in fields})
     if isinstance(kind, type) and issubclass(kind, tuple) and kind is not tuple:
         return st.builds(kind, *(values(of) for of in get_type_hints(kind).values()))
     origin, of = get_origin(kind), get_args(kind)
@@ -35,6 +36,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return arrays(scalar, array_shapes(min_dims=1, max_dims=2, max_side=3), elements=elements)
     if origin is list:
         return st.lists(values(of[0]), max_size=3)
+    if origin is tuple and of[-1] is not ...:
+        return st.tuples(*(values(one) for one in of))
     if origin is tuple:
         return st.lists(values(of[0]), max_size=3).map(tuple)
     if origin is dict:

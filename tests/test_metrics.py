@@ -12,7 +12,15 @@ from pipeline.metrics import OTHER, SEVERITY, STATE, Counter, Gauge, Label, Metr
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs/metrics.md"
 BASE_UNITS = ("_seconds", "_bytes", "_records", "_incidents", "_log10", "_per_week", "_info", "_total")
-PLAIN = {"seamwatch_cohorts", "seamwatch_incidents", "seamwatch_feed_late", "seamwatch_feed_state", "seamwatch_ready"}
+PLAIN = {
+    "seamwatch_cohorts",
+    "seamwatch_incidents",
+    "seamwatch_feed_late",
+    "seamwatch_feed_state",
+    "seamwatch_intake_stopped",
+    "seamwatch_ready",
+    "seamwatch_workarounds",
+}
 
 
 @pytest.fixture

@@ -17,10 +17,13 @@ from typing import Final
 COMMANDS: Final = {
     "replay": "process recorded files, with the same engine as live",
     "measure": "judge a series of single values, one a window, by its own past",
+    "adapt": "show what an operator's records become, a record at a time",
     "check": "lint a configuration directory: every fault at once",
+    "contracts": "say which operator keeps which clause of its format",
     "learn": "build anchors from records on disk or in topics",
     "accept": "accept the present level of a scope as its anchor, with who and why",
     "worker": "the always-on stream processor, against a real Kafka",
+    "rejects": "list, show and redrive records that could not be used",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",
     "demo": "see an incident form, fire and resolve, with nothing but this program",

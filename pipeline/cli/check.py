@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
-from pipeline.intent import ConfigurationError, load
+from pipeline.config.directory import configuration
+from pipeline.intent import ConfigurationError
+from pipeline.stream import settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help="the intent file, worker.yaml, and what goes with them")
+    parser.add_argument("directory", metavar="DIR", help="intent.yaml, operators/, workarounds.yaml, worker.yaml")
+    parser.epilog = (
+        "Exit status: 0 it can be used; 2 it cannot, every fault said with file and line. "
+        "What expires within 14 days is said, and is no fault."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pipeline.stream.settings import lint
-
     directory = Path(arguments.directory)
+    faults = []
+    found = None
     try:
-        load(directory)
-        faults = []
+        found = configuration(directory)
     except ConfigurationError as error:
-        faults = error.faults
+        faults += error.faults
     if directory.is_dir():
-        faults = [*faults, *lint(directory)]
+        faults += settings.lint(directory)
     for fault in faults:
         print(fault, file=sys.stderr)
+    if found is not None:
+        for warning in found.warnings(round(time.time() * 1_000)):
+            print(f"warning: {warning}", file=sys.stderr)
     return 2 if faults else 0

@@ -13,9 +13,10 @@ from pipeline.cli.bar import shown
 from pipeline.cli.handovers import append
 from pipeline.cli.replay import UNREADABLE
 from pipeline.cli.worker import configure_settings, given
+from pipeline.config.directory import Configuration, configuration
 from pipeline.history import Lesson, learn
 from pipeline.intent import ConfigurationError
-from pipeline.operators import ADAPTERS
+from pipeline.operators import ADAPTERS, Adapter, adapter_of
 from pipeline.recordfile import STDIN, RecordFiles
 from pipeline.records import RecordBatch
 
@@ -30,9 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--format",
         metavar="NAME",
         choices=list(ADAPTERS),
-        default="canonical",
-        help="wire format of the files: %(choices)s (default %(default)s)",
+        help="wire format of the files: %(choices)s (default: the operator's, else canonical)",
     )
+    parser.add_argument("--operator", metavar="NAME", help="whose records the files are, by its file in --config")
     parser.add_argument("--to", metavar="FILE", help="write the anchors to a file, for `replay --learned`")
     parser.add_argument("--send", action="store_true", help="hand the anchors over to the deployment at --brokers")
     parser.add_argument(
@@ -56,12 +57,18 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.to == STDIN or os.path.realpath(arguments.to) in inputs:
             return _refuse(f"--to {arguments.to} is an input, or no file; give another")
     if arguments.files:
+        try:
+            adapter = _adapter(arguments)
+        except ConfigurationError as error:
+            return _faults(error)
+        except LookupError as error:
+            return _refuse(str(error.args[0]))
         files = RecordFiles(arguments.files)
         with shown(files.size(), "learning") as progress:
             lesson = learn(
                 _of_files(files),
                 [SOURCE],
-                adapter=lambda _: str(arguments.format),
+                adapter=lambda _: adapter,
                 progress=lambda: progress(files.bytes_read),
             )
         faults = [str(fault) for fault in files.faults]
@@ -76,6 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
     if status == 0:
         print("\n".join(_summary(lesson)))
     return status or (UNREADABLE if faults else 0)
+
+
+def _adapter(arguments: argparse.Namespace) -> Adapter:
+    directory = arguments.config
+    found = configuration(Path(directory)) if directory is not None else Configuration()
+    return found.adapter(arguments.operator, arguments.format)
 
 
 def _of_files(files: RecordFiles) -> Iterator[tuple[str, RecordBatch]]:
@@ -110,7 +123,9 @@ def _of_topics(arguments: argparse.Namespace) -> tuple[Lesson, list[str]] | int:
         lesson = learn(
             counted(),
             history.sources,
-            adapter=lambda source: settings.inputs[source.rpartition("/")[0]],
+            adapter=lambda source: adapter_of(
+                settings.inputs[topic := source.rpartition("/")[0]], settings.operator(topic)
+            ),
             progress=lambda: progress(done),
         )
     return lesson, [] if history.fault is None else [f"{settings.bootstrap}: {history.fault}"]

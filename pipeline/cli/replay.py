@@ -15,8 +15,9 @@ import msgspec
 
 from pipeline.cli.bar import shown
 from pipeline.cli.handovers import UnusableFileError, read_decisions, read_learned
+from pipeline.config.directory import Configuration, configuration
 from pipeline.incidents.wording import instant
-from pipeline.intent import ConfigurationError, default, load
+from pipeline.intent import ConfigurationError
 from pipeline.operators import ADAPTERS
 from pipeline.recordfile import STDIN, RecordFiles, printable
 from pipeline.replay import SEVERITIES, Goals, Result, replay
@@ -34,9 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--format",
         metavar="NAME",
         choices=list(ADAPTERS),
-        default="canonical",
-        help="wire format of the records: %(choices)s (default %(default)s)",
+        help="wire format of the records: %(choices)s (default: the operator's, else canonical)",
     )
+    parser.add_argument("--operator", metavar="NAME", help="whose records they are, by its file in --config")
     parser.add_argument("--learned", metavar="FILE", help="anchors to start with, as `seamwatch learn` wrote them")
     parser.add_argument(
         "--decisions", metavar="FILE.ndjson", help="what persons decided, as `seamwatch accept --to` wrote it"
@@ -65,10 +66,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
     try:
-        intent = load(Path(arguments.config)) if arguments.config is not None else default()
+        found = configuration(Path(arguments.config)) if arguments.config is not None else Configuration()
+        adapter = found.adapter(arguments.operator, arguments.format)
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"seamwatch replay: {fault}", file=sys.stderr)
+        return 2
+    except LookupError as error:
+        print(f"seamwatch replay: {error.args[0]}", file=sys.stderr)
         return 2
     try:
         learned = read_learned(arguments.learned) if arguments.learned is not None else []
@@ -85,9 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
         with _outputs(arguments) as (goals, report), shown(files.size(), "replaying") as progress:
             result = replay(
                 files,
-                intent,
+                found.intent,
                 goals,
-                adapter=arguments.format,
+                adapter=adapter,
                 learned=learned,
                 decisions=decisions,
                 progress=progress,

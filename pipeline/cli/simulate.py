@@ -22,6 +22,7 @@ from pipeline.simulate.durations import MINUTE_MS
 from pipeline.simulate.events import Batch, simulate
 from pipeline.simulate.faults import FaultError, parse_fault
 from pipeline.simulate.fleet import PRESETS, Fleet, sized
+from pipeline.simulate.formats import CONFIGURATION, lines
 from pipeline.simulate.nuisances import NuisanceError, parse_nuisances
 from pipeline.simulate.truth import truth_of
 from pipeline.simulate.world import World, draw_world
@@ -65,6 +66,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="FILE", help="NDJSON, compressed for .gz and .zst; - is standard output (default)"
     )
     where.add_argument("--truth", metavar="FILE", help="the injected faults and the incidents expected, as JSON")
+    where.add_argument(
+        "--format",
+        choices=["canonical", *CONFIGURATION],
+        default="canonical",
+        help="wire format of the records (default %(default)s); what it cannot say is left out",
+    )
+    where.add_argument(
+        "--write-config",
+        metavar="DIR",
+        help="write the operator's file that reads --format back: DIR/operators/simulated.yaml",
+    )
     where.add_argument("--brokers", metavar="HOST:PORT", help="write to Kafka instead")
     where.add_argument("--topic", metavar="NAME", help="the topic to write to")
     where.add_argument("--config", metavar="DIR", help="directory of a worker.yaml that says how to connect")
@@ -81,6 +93,14 @@ def run(arguments: argparse.Namespace) -> int:
     except (FaultError, NuisanceError, ValueError) as error:
         print(f"seamwatch simulate: {error}", file=sys.stderr)
         return 2
+    if arguments.write_config is not None:
+        folder = Path(arguments.write_config) / "operators"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "simulated.yaml").write_text(CONFIGURATION[arguments.format], encoding="utf-8")
+        except OSError as error:
+            print(f"seamwatch simulate: --write-config {folder}: {error.strerror}", file=sys.stderr)
+            return 2
     if arguments.truth is not None:
         try:
             Path(arguments.truth).write_bytes(msgspec.json.format(msgspec.json.encode(truth_of(world))) + b"\n")
@@ -113,6 +133,9 @@ def _check_goal(arguments: argparse.Namespace) -> None:
     if (arguments.brokers is None) != (arguments.topic is None):
         msg = "--brokers and --topic go together"
         raise ValueError(msg)
+    if arguments.write_config is not None and arguments.format == "canonical":
+        msg = "--write-config is for a --format that needs an operator's file; canonical records need none"
+        raise ValueError(msg)
     if arguments.brokers is not None and arguments.out is not None:
         msg = "give --out or --brokers, not both"
         raise ValueError(msg)
@@ -126,7 +149,7 @@ def _to_file(arguments: argparse.Namespace, world: World, advance: Callable[[Bat
     try:
         with _opened(name) as write:
             for batch in simulate(world):
-                write(batch.ndjson())
+                write(lines(batch, arguments.format))
                 advance(batch)
     except BrokenPipeError:
         raise  # Whoever reads has seen enough; that is for `main`.
@@ -157,6 +180,7 @@ def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Ba
             speed=None if arguments.as_fast else arguments.speed or 1.0,
             progress=advance,
             client=confluent(arguments.brokers, security),
+            format_name=arguments.format,
         )
     except DeliveryError as error:
         print(f"seamwatch simulate: {error}", file=sys.stderr)

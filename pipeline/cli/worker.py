@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.intent import ConfigurationError, default, load
+from pipeline.config.directory import configuration
+from pipeline.intent import ConfigurationError, default
 
 _OPTIONS: Final = {
     "brokers": "brokers",
@@ -121,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         directory = Path(arguments.config) if arguments.config is not None else None
         settings = stream_settings.load(given(arguments), os.environ, directory)
-        intent = load(directory) if directory is not None else default()
+        intent = configuration(directory).intent if directory is not None else default()
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"seamwatch worker: {fault}", file=sys.stderr)

@@ -23,6 +23,7 @@ from pipeline.detect.evidence import Anchors, Evidence, Learned, arrays_from_pla
 from pipeline.detect.feedbook import Delays, FeedBook
 from pipeline.detect.handover import check, hand_over, take_up
 from pipeline.detect.learning import close_slot
+from pipeline.detect.rejectwatch import with_rejects
 from pipeline.detect.roster import Bounds, Roster, is_overflow
 from pipeline.detect.strangers import Strangers
 from pipeline.detect.succession import Succession
@@ -287,7 +288,7 @@ class Baseline:
                 expected=expected,
                 aside=aside | self._strangers.among(rows),
                 lag_ms=lag,
-                feeds=self._feeds.health(minute),
+                feeds=with_rejects(self._feeds.health(minute), minute, windows),
             )
         )
         return out

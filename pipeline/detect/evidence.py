@@ -41,6 +41,8 @@ class FeedHealth(FeedPart, frozen=True):
     pooled_since: int | None = None
     parts: dict[str, FeedPart] = {}
     """By device class; what `volume` is judged on: records and expected."""
+    rejected: int = 0
+    """Records of this minute that could not be used."""
 
 
 class Evidence(msgspec.Struct, frozen=True, tag="evidence"):

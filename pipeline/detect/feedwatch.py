@@ -1,4 +1,4 @@
-"""Incidents of the telemetry itself: a feed that fell silent, comes late, or names more cohorts than can be.
+"""Incidents of the telemetry itself: a feed that fell silent, comes late, cannot be read, or names too many cohorts.
 
 Each is said of an operator, or of one of its device classes when the rest of the operator is sound. Nothing is judged
 by a silent feed and nothing learnt from a late one; that its devices are slow is another matter, and is not said here.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pipeline.detect.evidence import Evidence, FeedHealth, FeedPart
+from pipeline.detect.rejectwatch import RejectWatch
 from pipeline.incidents import wording
 from pipeline.incidents.life import Case, Finding, Incidents, Scope
 from pipeline.intent import Intent, Severity
@@ -25,10 +26,12 @@ class Trouble(NamedTuple):
     """What is wrong with a feed, since when, and how it is said."""
 
     what: str
-    """`silent`, `late`, `crowd`."""
+    """`silent`, `late`, `crowd`, `rejected`."""
     since: int
     signal: Signal
     sentence: str
+    waits: bool = True
+    """Whether it may come back by itself, so that it is said only after a while."""
 
 
 class FeedWatch:
@@ -36,11 +39,15 @@ class FeedWatch:
 
     def __init__(self, intent: Intent) -> None:
         self._intent = intent
+        self._rejects = RejectWatch(intent.reject_limits)
 
     def judge(self, evidence: Evidence, incidents: Incidents) -> list[Incident]:
         out: list[Incident] = []
         for scope, health, covered in _feeds(evidence):
             trouble = None if covered else _trouble(scope, health, evidence.minute)
+            refused = self._rejects.finding(scope, health, evidence.minute)
+            if refused is not None and (trouble is None or trouble.what != "silent"):
+                trouble = Trouble("rejected", evidence.minute, *refused, waits=False)
             case = incidents.find(scope, "feed")
             record = self._move(case, incidents, scope, trouble, health, evidence.minute)
             if record is not None:
@@ -57,7 +64,7 @@ class FeedWatch:
         at: int,
     ) -> Incident | None:
         if case is None or case.state == "resolved":
-            if trouble is None or at - trouble.since < FIRING_MINUTES * MINUTE_MS:
+            if trouble is None or (trouble.waits and at - trouble.since < FIRING_MINUTES * MINUTE_MS):
                 return None
             return incidents.begin(_finding(scope, trouble), "firing", at)[1]
         if case.state == "firing":

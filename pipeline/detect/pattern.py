@@ -39,7 +39,7 @@ class Pattern:
         self._closed: int | None = None
         self._lag_ms: dict[int, float] = {}
         self._feeds = FeedWatch(intent)
-        self.incidents = Incidents()
+        self.incidents = Incidents(intent.workarounds)
         self.references = References()
         self._history = History(self.references)
         self.judge = Judge(self.references, self._history, intent.false_pages_per_week)
@@ -78,7 +78,7 @@ class Pattern:
             self._history.count(rows[use], columns, evidence.n[use], evidence.x[use])
         for row, lag in zip(rows.tolist(), evidence.lag_ms.tolist(), strict=True):
             self._lag_ms[row] = lag
-        return self._feeds.judge(evidence, self.incidents)
+        return self._feeds.judge(evidence, self.incidents) + self.incidents.review(evidence.minute)
 
     def _advance(self, step: int) -> list[Incident]:
         """Time has come to the beginning of `step`: close what is over, judge what is due."""

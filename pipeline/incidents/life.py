@@ -3,26 +3,31 @@
     forming -> firing or resolved (it came to nothing)
     firing -> recovering -> firing or resolved
 
-The same scope and kind again within 24 h of `resolved` is the same incident.
+The same scope and kind again within 24 h of `resolved` is the same incident. While a workaround hides it, what is said
+of it is `suppressed`, and its life goes on behind that; when the workaround expires it is said as it is, and pages.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from pipeline.incidents.hiding import come_out, hidden
 from pipeline.intent import Severity
 from pipeline.messages import Confidence, Contrast, Incident, LedgerEntry, Signal
+from pipeline.workarounds import Registry, Workaround
 
 Scope: TypeAlias = tuple[tuple[str, str], ...]
 
 REOPEN_MS: Final = 24 * 3_600_000
 KEEP_MS: Final = 8 * 24 * 3_600_000
 """Longer spans look back on what is over; so long a case is remembered."""
+HIDEABLE: Final = ("firing", "recovering")
+"""States that page or did; a workaround hides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class Case:
     """The incident that explains this one as well."""
     parts: tuple[Scope, ...] = ()
     """Scopes that it was said of before it grew: where it began earlier."""
+    hidden_by: str | None = None
+    """The workaround that hid it when something was said of it last."""
 
     @property
     def scope(self) -> Scope:
@@ -79,8 +86,9 @@ class Case:
 class Incidents:
     """All cases that are open, that may be reopened, or that longer spans still look back on."""
 
-    def __init__(self) -> None:
+    def __init__(self, workarounds: Iterable[Workaround] = ()) -> None:
         self._cases: list[Case] = []
+        self._workarounds = Registry(workarounds)
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self._cases)
@@ -111,6 +119,20 @@ class Incidents:
         case.merged_into, case.parts = None, ()
         return case, self.change(case, state, at, finding)
 
+    def review(self, at: int) -> list[Incident]:
+        """Say anew what a workaround has begun, or ceased, to hide."""
+        out = []
+        for case in self._cases:
+            if case.state in HIDEABLE and case.hidden_by != _id(self._hiding(case.finding, at)):
+                since = case.changed_at
+                out.append(self.change(case, case.state, at))
+                # What is said of it has changed; what it is has not.
+                case.changed_at = since
+        return out
+
+    def _hiding(self, found: Finding, at: int) -> Workaround | None:
+        return self._workarounds.hiding(found.kind, found.scope, found.signals, at) if self._workarounds else None
+
     def change(self, case: Case, state: str, at: int, finding: Finding | None = None) -> Incident:
         """Move a case to a state (it may be in it already) and write the record."""
         case.finding = finding or case.finding
@@ -122,7 +144,9 @@ class Incidents:
         elif state in ("recovering", "resolved") and case.recovered_at is None:
             case.recovered_at = at
         found = case.finding
-        return Incident(
+        hiding = self._hiding(found, at) if state in HIDEABLE else None
+        case.hidden_by = _id(hiding)
+        made = Incident(
             incident_id=case.incident_id,
             state=state,
             severity=str(found.severity),
@@ -143,6 +167,14 @@ class Incidents:
             confidence=found.confidence,
             merged_into=case.merged_into,
         )
+        if hiding is not None:
+            return hidden(made, hiding)
+        expired = self._workarounds.expired(found.kind, found.scope, found.signals, at) if state in HIDEABLE else None
+        return made if expired is None else come_out(made, expired)
+
+
+def _id(workaround: Workaround | None) -> str | None:
+    return None if workaround is None else workaround.id
 
 
 def differs(old: Finding, new: Finding) -> bool:

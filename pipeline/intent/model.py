@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from pipeline.operators.profile import RejectLimits
+from pipeline.workarounds import Workaround
 
 
 class Severity(StrEnum):
@@ -43,10 +46,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """services: in the order of the file. false_pages_per_week: for the whole deployment together."""
+    """services: in the order of the file. false_pages_per_week: for the whole deployment together. workarounds: what
+    is known to be wrong, and pages nobody for the time being. reject_limits: by operator, of those that have their own.
+    """
 
     services: tuple[Service, ...]
     false_pages_per_week: float = 0.5
+    workarounds: tuple[Workaround, ...] = ()
+    reject_limits: Mapping[str, RejectLimits] = field(default_factory=dict)
     _by_operation: dict[str, tuple[Service, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -72,6 +72,8 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 class Canonical(Adapter):
     """The canonical adapter."""
 
+    version = "canonical/1"
+
     def decode(self, batch: RecordBatch) -> Decoded:
         out = Decoded()
         values = _unsuspicious(batch.values)
@@ -183,6 +185,28 @@ def _observation(value: bytes) -> _Reading:
     if _is_suspicious(value) and any(isinstance(text, str) and _unusable(text) for text in known.values()):
         return _leniently(known, unknown, repeated)
     return _Reading(observation, unknown, ("json.duplicate_key",) if repeated else ())
+
+
+def settled(fields: dict[str, Any]) -> tuple[Observation, tuple[str, ...], dict[str, str]]:
+    """An observation of values that an adapter found, held to the bounds of the wire contract; absent ones left out.
+
+    Returns it, the clauses that its values violate, and the enum values that were replaced.
+
+    Raises:
+        UnusableRecordError: a required field is not usable.
+    """
+    try:
+        observation = msgspec.convert(fields, Observation)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        pass
+    else:
+        for value in fields.values():
+            if value.__class__ is str and not value.isprintable():
+                break
+        else:
+            return observation, (), {}
+    reading = _leniently(fields, 0, False)
+    return reading.observation, reading.violations, reading.raw or {}
 
 
 def _leniently(fields: dict[str, Any], unknown: int, repeated: bool) -> _Reading:

@@ -65,6 +65,21 @@ def read_object(value: bytes) -> tuple[dict[str, Any], bool]:
     return document, repeated
 
 
+def read_document(value: bytes) -> Any:
+    """Any JSON document, within the same limits on bytes and depth; of a key that stands twice the last one counts.
+
+    Raises:
+        UnusableRecordError: the bytes are not JSON, or over the limits.
+    """
+    text = value.removeprefix(BYTE_ORDER_MARK)
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise UnusableRecordError(reason="json.too_deep", detail=f"nested deeper than {MAX_DEPTH}")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _read_exactly(text)[0]
+
+
 def kind(value: object) -> str:
     """What a JSON value is, with its article."""
     match value:

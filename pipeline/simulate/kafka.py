@@ -9,6 +9,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.simulate.events import Batch
+from pipeline.simulate.formats import messages
 
 _SETTINGS: Final = {
     # What is acknowledged is on disk, and once: a simulation whose records may be missing proves nothing.
@@ -36,6 +37,7 @@ def produce(
     progress: Callable[[Batch], None],
     partition: int = -1,
     client: Mapping[str, Any] | None = None,
+    format_name: str = "canonical",
 ) -> int:
     """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
 
@@ -67,7 +69,7 @@ def produce(
     pace = _Pace(speed) if speed is not None else None
     written = 0
     for batch in batches:
-        for key, value, timestamp in batch.messages():
+        for key, value, timestamp in messages(batch, format_name):
             if pace is not None:
                 pace.wait_for(timestamp, producer)
             while True:

@@ -27,6 +27,9 @@ def labels_of(incident: Incident) -> dict[str, str]:
     labels |= {dimension: incident.scope[dimension] for dimension in DIMENSIONS if dimension in incident.scope}
     if incident.services:
         labels["service"] = ",".join(incident.services)
+    if incident.owner is not None:
+        # Of the workaround that has expired: it is theirs to answer.
+        labels["owner"] = incident.owner
     return labels
 
 
@@ -40,6 +43,8 @@ def annotations_of(incident: Incident, link: str | None) -> dict[str, str]:
         "changed_at": instant(incident.at),
         "state": incident.state,
     }
+    if incident.workaround is not None:
+        annotations["workaround"] = incident.workaround
     if link is not None:
         annotations["link"] = link
     return annotations

@@ -20,6 +20,10 @@ class IngestMeter:
         self._metrics.unknown_fields.add(unknown_fields)
         self._metrics.stage_seconds.add(seconds, "ingest")
 
+    def stopped(self) -> None:
+        """The intake has stopped, as too much was refused."""
+        self._metrics.intake_stopped.set(1.0, self._source)
+
     def said(self, messages: Sequence[Windows | Tick | Reject]) -> None:
         metrics = self._metrics
         for message in messages:

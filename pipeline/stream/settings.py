@@ -27,7 +27,9 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.reader import ReaderError
 
+from pipeline.config.operators import operators
 from pipeline.intent.load import ConfigurationError, Fault
+from pipeline.operators import PLAIN, Profile
 from pipeline.stream.security import SECRETS, Security, secure
 from pipeline.stream.values import READERS, SECRET_READERS, STAGES, Address, parse_address
 
@@ -47,7 +49,7 @@ class Settings:
 
     Attributes:
         brokers: where the cluster is asked for at first, at least one.
-        inputs: input topics and their format.
+        inputs: input topics and their format; those of the operators' files among them.
         prefix: begins the name of every topic and group that is Seamwatch's own.
         group: consumer group; workers of one group share the work.
         stages: what this worker does.
@@ -60,6 +62,7 @@ class Settings:
         session_s: a worker that is not heard of for so long has its partitions given to others.
         stall_s: waiting records and no progress for so long ends the worker.
         security: of the connection to Kafka.
+        operators: what is known of the operators of input topics, by topic.
     """
 
     brokers: tuple[Address, ...]
@@ -76,6 +79,11 @@ class Settings:
     session_s: float = 15.0
     stall_s: float = 120.0
     security: Security = field(default_factory=Security)
+    operators: Mapping[str, Profile] = field(default_factory=dict)
+
+    def operator(self, topic: str) -> Profile:
+        """What is known of whose topic it is."""
+        return self.operators.get(topic, PLAIN)
 
     @property
     def bootstrap(self) -> str:
@@ -164,6 +172,8 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
     Raises ConfigurationError with every fault that was found, each with its place.
     """
     reader = _gather(arguments, environment, directory)
+    if directory is not None:
+        _add_operators(directory, reader.found, reader.faults)
     security = reader.security()
     if not reader.faults:
         if "brokers" not in reader.found:
@@ -198,6 +208,19 @@ def _gather(arguments: Values, environment: Mapping[str, str], directory: Path |
     for name, value in arguments.items():
         reader.read(name, value, _Place(f"--{option(name)}", 1), READERS[name])
     return reader
+
+
+def _add_operators(directory: Path, found: dict[str, Any], faults: list[Fault]) -> None:
+    """Topics of the operators' files are inputs; a format that was given otherwise is a fault."""
+    profiles = {topic: profile for profile in operators(directory, faults) for topic in profile.topics}
+    inputs = dict(found.get("inputs") or {})
+    for topic, profile in profiles.items():
+        given = inputs.setdefault(topic, profile.format)
+        if given != profile.format:
+            wrong = f"{topic} is given as {given}, and {profile.name} is configured to send {profile.format}"
+            faults.append(Fault("--input", 1, wrong, "leave out the format, or mend the operator's file"))
+    if profiles:
+        found |= {"inputs": inputs, "operators": profiles}
 
 
 def lint(directory: Path) -> list[Fault]:

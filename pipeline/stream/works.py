@@ -17,6 +17,8 @@ from pipeline.ingest import Ingest, Limits
 from pipeline.intent import Intent
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
+from pipeline.operators import adapter_of
+from pipeline.operators.gate import RejectGate
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.ingest import IngestHolding
 from pipeline.stream.agents.route import RouteHolding, Sink
@@ -81,12 +83,18 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             tp,
             broker,
             names,
-            stage=lambda: Ingest(source_of(tp.topic, tp.partition), adapter=settings.inputs[tp.topic], limits=limits),
+            stage=lambda: Ingest(
+                source_of(tp.topic, tp.partition),
+                adapter=adapter_of(settings.inputs[tp.topic], settings.operator(tp.topic)),
+                limits=limits,
+            ),
             windows=windows,
             idle_after_s=settings.idle_after_s,
             lookback=settings.lookback // input_partitions,
             meter=IngestMeter(around.metrics, source_of(tp.topic, tp.partition)),
             clock=time.monotonic,
+            gate=RejectGate(settings.operator(tp.topic).rejects),
+            rejects=partitions[names.rejects],
         )
 
     def to_evidence(message: Any) -> Address:

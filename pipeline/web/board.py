@@ -11,6 +11,7 @@ from typing import Final
 from pipeline.detect.evidence import Anchors, Evidence, FeedHealth
 from pipeline.messages import Incident
 from pipeline.web.cohorts import CohortBoard
+from pipeline.workarounds import Workaround
 
 MOST_INCIDENTS: Final = 500
 """Beyond, those go that were resolved first; then, those that changed first."""
@@ -50,6 +51,7 @@ class Board:
         clock: the latest instant that any message spoke of, ms since the epoch; None before the first.
         announcement: what changed last among the incidents, for those who do not see it.
         cohorts: how the cohorts do.
+        workarounds: what is known to be wrong, and pages nobody for the time being.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class Board:
         self.clock: int | None = None
         self.announcement = ""
         self.cohorts = CohortBoard()
+        self.workarounds: tuple[Workaround, ...] = ()
         self._courses: dict[str, Course] = {}
         self._feeds: OrderedDict[str, FeedHealth] = OrderedDict()
         self._changed = asyncio.Event()

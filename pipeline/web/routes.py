@@ -18,6 +18,7 @@ from pipeline.web.board import Board
 from pipeline.web.cohorts import CohortView
 from pipeline.web.health import Health, unready, unwell
 from pipeline.web.live import Live
+from pipeline.workarounds import debt
 
 _HERE: Final = Path(__file__).parent
 _STATIC: Final = {
@@ -58,6 +59,8 @@ def application(board: Board, registry: CollectorRegistry, health: Health, prefi
         [
             web.get(f"{prefix}/", site.index),
             web.get(f"{prefix}/incidents/{{incident_id}}", site.incident),
+            web.get(f"{prefix}/workarounds", site.workarounds),
+            web.get(f"{prefix}/api/v1/workarounds", site.api_workarounds),
             web.get(f"{prefix}/api/v1/incidents", site.api_incidents),
             web.get(f"{prefix}/api/v1/cohorts", site.api_cohorts),
             web.get(f"{prefix}/events", live.events),
@@ -123,6 +126,15 @@ class _Site:
 
         return self._page(request.path, draw)
 
+    async def workarounds(self, request: web.Request) -> web.Response:
+        board, now = self._board, views.now_of(self._board)
+        return self._page(
+            request.path,
+            lambda: self._draw(
+                "workarounds.html", rows=views.workarounds(board, now), debt=debt(board.workarounds, now)
+            ),
+        )
+
     def _page(self, path: str, draw: Callable[[], str]) -> web.Response:
         """Drawn anew only when it could differ: with many listeners everybody asks at once."""
         drawn = self._drawn.get(path)
@@ -153,6 +165,11 @@ class _Site:
     async def api_incidents(self, request: web.Request) -> web.Response:
         records = [course.newest for course in self._board.incidents()]
         return _json({"clock": self._board.clock, "incidents": [msgspec.to_builtins(record) for record in records]})
+
+    async def api_workarounds(self, request: web.Request) -> web.Response:
+        now = views.now_of(self._board)
+        listed = [{**asdict(one), "active": one.is_active(now)} for one in self._board.workarounds]
+        return _json({"clock": now, "debt": asdict(debt(self._board.workarounds, now)), "workarounds": listed})
 
     async def api_cohorts(self, request: web.Request) -> web.Response:
         cohorts = [_plain(view) for view in self._board.cohorts.view({})]

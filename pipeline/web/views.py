@@ -12,6 +12,7 @@ from pipeline.observation import DIMENSIONS, Cohort
 from pipeline.web import wording
 from pipeline.web.board import Board, Course
 from pipeline.web.cohorts import SIGNALS, Anchor, CohortView, Reading
+from pipeline.workarounds import Workaround
 
 ORDER: Final = ("firing", "recovering", "forming", "suppressed")
 MOST_RESOLVED: Final = 20
@@ -53,6 +54,18 @@ class CohortTable:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkaroundRow:
+    """state: `active`, `expired` or `not yet`. left_ms: until it expires; below zero, since it has. hides: incidents
+    that it hides now."""
+
+    workaround: Workaround
+    state: str
+    age_ms: int
+    left_ms: int
+    hides: tuple[Course, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedRow:
     operator: str
     health: FeedHealth
@@ -70,6 +83,27 @@ class Overview:
     cohorts: CohortTable
     feeds: tuple[FeedRow, ...]
     clock: int | None
+
+
+def now_of(board: Board) -> int:
+    """The clock of the records; ages are by it, as everything here."""
+    return board.clock or 0
+
+
+def workarounds(board: Board, now: int) -> list[WorkaroundRow]:
+    """Those that have expired first, then by what is left of them."""
+    open_ = [course for course in board.incidents() if course.newest.state != "resolved"]
+    rows = [
+        WorkaroundRow(
+            workaround=one,
+            state="active" if one.is_active(now) else "expired" if one.expires_at <= now else "not yet",
+            age_ms=now - one.opened_at,
+            left_ms=one.expires_at - now,
+            hides=tuple(course for course in open_ if course.newest.workaround == one.id),
+        )
+        for one in board.workarounds
+    ]
+    return sorted(rows, key=lambda row: (row.left_ms, row.workaround.id))
 
 
 def overview(board: Board) -> Overview:

@@ -17,6 +17,8 @@ from pipeline.codec import decode
 from pipeline.ingest import Ingest, Limits, Totals
 from pipeline.messages import MINUTE_MS, CohortWindow, Reject, Tick, Windows
 from pipeline.metrics import Metrics
+from pipeline.operators.gate import RejectGate
+from pipeline.operators.profile import RejectLimits
 from pipeline.records import RecordBatch
 from pipeline.stream.agents.ingest import IngestHolding, IngestStage
 from pipeline.stream.meters import IngestMeter
@@ -356,3 +358,28 @@ async def test_of_a_batch_that_was_taken_in_part_only_the_rest_is_taken() -> Non
     assert partition.holding is not None
     await partition.holding.take(batch)
     assert (await partition.to_the_end()).counted == counted([1, 1, 1, 2])
+
+
+def test_an_intake_that_refuses_too_much_stops_holds_nobody_up_and_goes_on_after_the_fix() -> None:
+    good = [
+        msgspec.json.encode({"event_id": f"e{i}", "operation": "heartbeat", "operator": "op0", "device_class": "box"})
+        for i in range(40)
+    ]
+    values = [RECORD, *good[:10], *[b"bad"] * 30, *good[10:]]
+
+    async def run() -> tuple[Downstream, int, Downstream]:
+        partition = Partition(values, stage=lambda: Ingest("in/0"))
+        partition.kafka.visible.clear()
+        await partition.assign()
+        assert partition.holding is not None
+        partition.holding._gate = RejectGate(RejectLimits(0.05, 0.5, 20))
+        for _ in range(20):
+            await partition.take(5)
+        await partition.tend(1)
+        stopped, at = Downstream(partition.kafka), partition.holding.position
+        return stopped, at, await partition.to_the_end()
+
+    stopped, at, after = asyncio.run(run())
+    assert at < len(values), "it stopped before the end"
+    assert stopped.idle == [True] * PARTITIONS, "and holds nobody up"
+    assert after.counted.total() == 41

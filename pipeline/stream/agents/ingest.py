@@ -20,9 +20,10 @@ from typing import Final, Protocol, overload
 import msgspec
 from faust.types import TP
 
-from pipeline.codec import encode
+from pipeline.codec import decode, encode
 from pipeline.ingest import Totals
 from pipeline.messages import Reject, Tick, Windows
+from pipeline.operators.gate import RejectGate
 from pipeline.records import RecordBatch
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.broker import Broker, Header, Record
@@ -91,6 +92,8 @@ class IngestHolding(Holding):
         stage: makes the pure stage.
         windows: number of partitions of the windows topic.
         idle_after_s: seconds of silence at the end of the log until the partition is said to be idle.
+        gate: says when so much is refused that the intake has to stop; None: never.
+        rejects: number of partitions of the rejects topic; None: they are not asked what was refused before.
         lookback: records before the committed offset that are read back to know duplicates and order again.
         clock: seconds, monotonic.
     """
@@ -107,8 +110,14 @@ class IngestHolding(Holding):
         lookback: int,
         meter: IngestMeter,
         clock: Callable[[], float],
+        gate: RejectGate | None = None,
+        rejects: int | None = None,
     ) -> None:
         super().__init__(tp, broker)
+        self._rejects = rejects
+        self._gate = gate
+        self._stopped = False
+        """Too much was refused: nothing more is taken here, and what waits is not lost."""
         self._names = names
         self._stage = stage()
         self._source = source_of(tp.topic, tp.partition)
@@ -146,14 +155,36 @@ class IngestHolding(Holding):
 
     async def _recall(self, start: int) -> None:
         """Show the stage what was before the position, so that it knows duplicates and order; what it says was said."""
+        refused = await self._refused(start)
         async for records in self._broker.read(self.tp, start, self.position):
-            self._stage.feed(self._batch(records))
+            kept = [record for record in records if record.offset not in refused]
+            if kept:
+                self._stage.feed(self._batch(kept))
         over = [message.minute for message in self._stage.flush(idle=False) if isinstance(message, Tick)]
         if over and self.position != self._mark.at:
             # The minute before has been closed by the record here. The stage does not know, and will close it anew.
             self._said = max(over)
 
+    async def _refused(self, start: int) -> set[int]:
+        """Offsets of records that were refused as a whole, and so never counted.
+
+        They may be read well now, after a fix: recalled, they would be taken for counted, and what is redriven of them
+        for a repeat.
+        """
+        found: set[int] = set()
+        if self._rejects is None or start >= self.position:
+            return found
+        place = TP(self._names.rejects, partition_of(self._source, self._rejects))
+        async for records in self._broker.read(place, 0, None):
+            for record in records:
+                reject = decode(record.value or b"")
+                if isinstance(reject, Reject) and reject.place.origin == self._source and not reject.partly:
+                    found.add(reject.place.position)
+        return found
+
     async def _take(self, records: Sequence[Record], end: int) -> None:
+        if self._stopped:
+            return
         if self._mark.idle and records:
             self._mark = msgspec.structs.replace(self._mark, idle=False)
             await self._emit([Tick(self._source, self._mark.minute)])
@@ -175,6 +206,10 @@ class IngestHolding(Holding):
             said = self._stage.feed(self._batch(records))
             unknown = self._stage.totals.unknown_fields - unknown_before
             self._meter.fed(len(records), unknown, self._clock() - began)
+            refused = sum(isinstance(message, Reject) for message in said)
+            if self._gate is not None and self._gate.count(len(records), refused):
+                self._stopped = True
+                self._meter.stopped()
             await self._emit(said)
         self.position = end
         boundary = self._stage.boundary
@@ -198,7 +233,8 @@ class IngestHolding(Holding):
         self._meter.said(messages)
         for message in messages:
             if isinstance(message, Reject):
-                await self._outbox.send(self._names.rejects, None, self._source.encode(), encode(message))
+                place = None if self._rejects is None else partition_of(self._source, self._rejects)
+                await self._outbox.send(self._names.rejects, place, self._source.encode(), encode(message))
                 continue
             stamp = self._next_stamp(message.minute)
             if isinstance(message, Windows):
@@ -233,7 +269,10 @@ class IngestHolding(Holding):
 
     async def _tend(self, now: float) -> None:
         silent = now - self._heard_at >= self._idle_after_s
-        if silent and not self._mark.idle and self._mark.cut is None:
+        if self._stopped and not self._mark.idle and self._mark.cut is None:
+            # It must not hold up the others; where it stopped is committed, and whoever is started next goes on there.
+            await self._fall_silent()
+        elif silent and not self._mark.idle and self._mark.cut is None:
             progress = await self._broker.progress(self.tp)
             if progress is not None and progress.delivered == self.position and progress.position == progress.end:
                 await self._fall_silent()

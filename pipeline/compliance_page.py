@@ -1,0 +1,40 @@
+"""The compliance matrix as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipeline.compliance import Row
+from pipeline.incidents.wording import instant
+from pipeline.operators.profile import Quirk
+
+
+def render(
+    rows: Sequence[Row],
+    operators: Mapping[str, int],
+    quirks: Mapping[tuple[str, str], Quirk],
+    names: Iterable[str],
+) -> str:
+    """The page; the same matrix gives the same page."""
+    environment = Environment(
+        loader=PackageLoader("pipeline"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["instant"] = instant
+    clauses = list({row.clause: row for row in rows})
+    cells = {(row.operator, row.clause): row for row in rows}
+    sentences = {row.clause: (row.sentence, row.gravity) for row in rows}
+    return environment.get_template("contracts.html").render(
+        names=list(names),
+        rows=rows,
+        operators=operators,
+        clauses=clauses,
+        cells=cells,
+        sentences=sentences,
+        quirks=quirks,
+    )
