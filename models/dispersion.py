@@ -27,6 +27,13 @@ CLIP: Final = 5.0
 """Residuals are clipped at so many of their own standard deviations: one wild block must not blind the detector."""
 
 
+FAR: Final = 4.0
+"""Standard deviations beyond which a block is no part of the body."""
+MAD: Final = 1.4826
+"""Standard deviation of a Gaussian over its median absolute deviation."""
+LEAST_SCALE: Final = 0.5
+
+
 def _codes(labels: Sequence[Hashable]) -> NDArray[np.intp]:
     index: dict[Hashable, int] = {}
     return np.array([index.setdefault(label, len(index)) for label in labels], dtype=np.intp)
@@ -75,6 +82,34 @@ class Components:
 
         solution, _ = nnls(design / np.outer(scale, scale), found / scale)
         return np.asarray(solution / scale)
+
+
+def without_outliers(residual: Floats, sampling: Floats, guess: float, groups: Sequence[Hashable]) -> Floats:
+    """Sampling variances in which blocks of a group, and single leaves, that are far out count as not seen.
+
+    Variances describe the body of what happens; how heavy the tails are is for `models.tails` to say. Without this, one
+    wild day of one group takes the place of everything else.
+
+    Args:
+        residual, sampling: [blocks, leaves], as in `Components.fit`.
+        guess: a typical variance of moods; the scale itself is read off the data (median absolute deviations).
+        groups: [leaves] that may be off together.
+    """
+    codes = _codes(groups)
+    weight = 1.0 / (guess + sampling)
+    total = _sums(weight, codes)
+    seen = total > 0
+    mean = np.divide(
+        _sums(weight * np.where(weight > 0, residual, 0.0), codes), total, out=np.zeros_like(total), where=seen
+    )
+    off_group = np.abs(mean) / np.sqrt(guess + 1.0 / np.where(seen, total, np.inf))
+    off_leaf = np.abs(residual - mean[:, codes]) / np.sqrt(guess + sampling)
+    known = weight > 0
+    out = sampling.copy()
+    for off, where in ((off_group[:, codes], seen[:, codes]), (off_leaf, known)):
+        if where.any():
+            out[where & known & (off > FAR * max(MAD * float(np.median(off[where & known])), LEAST_SCALE))] = np.inf
+    return out
 
 
 def _sums(values: Floats, codes: NDArray[np.intp]) -> Floats:

@@ -86,7 +86,7 @@ class Explainer:
             affected=len(members),
             unaffected=others,
             contrast=contrast,
-            ledger=self._ledger(given, node, picked, look),
+            ledger=self._ledger(given, node, picked, look, change.earliest),
             confidence=self._confidence(given, node, picked, members, change.odds),
         )
         effect = given.effect[node]
@@ -217,15 +217,17 @@ class Explainer:
         info = size / max(float(size.sum()), 1e-12) * float(given.c[node, channel])
         return Course(residual @ projection, info), series.entries * series.grain_ms
 
-    def _ledger(self, given: Given, node: int, picked: Sequence[int], look: _Look) -> tuple[LedgerEntry, ...]:
-        """By signal and stretch of time, what it added to the evidence for the effect that is seen now."""
+    def _ledger(
+        self, given: Given, node: int, picked: Sequence[int], look: _Look, first: int
+    ) -> tuple[LedgerEntry, ...]:
+        """By signal and stretch of time, from entry `first` on, what it added to the evidence for the effect."""
         each = max(1, MOST_LEDGER // len(picked))
         out = []
         for i in picked:
             one = given.verdict.judged[i].channel
             course, starts = self._course(look, node, i)
             nats = course.nats(float(given.effect[node, i]))
-            told = np.flatnonzero(np.abs(nats) >= LEAST_NATS)
+            told = first + np.flatnonzero(np.abs(nats[first:]) >= LEAST_NATS)
             for part in np.array_split(told, min(each, len(told))) if len(told) else []:
                 out.append(
                     LedgerEntry(

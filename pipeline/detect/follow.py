@@ -35,8 +35,10 @@ SWITCH_NATS: Final = 3.0
 LEAST_TELLING: Final = 6.0
 """Nats without which a span says nothing of an incident's scope."""
 ECHO: Final = 0.35
-"""Within the scope of a known incident, a deviation in the same signal is news only if what is left beside the
+"""Where a known incident's scope is touched, a deviation in the same signal is news only if what is left beside the
 incident's own effect is at least this part of it: effects are never quite even."""
+ECHO_WITHIN: Final = 0.7
+"""The same for what lies wholly within it."""
 MOST_PARTS: Final = 4
 MOST_CASES: Final = 8
 """Known incidents whose effects are taken out before others are looked for."""
@@ -134,12 +136,14 @@ class Follower:
             node = lattice.node.get(case.scope)
             if node is None:
                 continue
-            touched = (lattice.structure.membership @ lattice.indicator(node)) > 0
+            inside = lattice.structure.membership @ lattice.indicator(node)
+            touched, within = inside > 0, inside == lattice.size
             news[touched, -1] = False
+            least = np.where(within, ECHO_WITHIN, ECHO)[touched]
             for k, one in enumerate(judged):
                 was = case.effect_of(one.channel.signal)
                 if was > 0:
-                    news[touched, k] &= given.effect[touched, k] >= ECHO * was
+                    news[touched, k] &= given.effect[touched, k] >= least * was
         return news
 
     def _raise(

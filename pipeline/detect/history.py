@@ -1,4 +1,4 @@
-"""What was counted lately, at two grains: a quarter of an hour for the short spans, two hours for days. Raw counts, so
+"""What was counted lately, at two grains: a quarter of an hour for the short spans, four hours for days. Raw counts, so
 that a new anchor re-scores the past as well."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.season import DAY_MS, SLOT_MS, SLOTS
+from models.season import DAY_MS, SLOT_MS
 from models.snapshot import Plain, pack, unpack
 from pipeline.detect.references import References
 
@@ -20,8 +20,10 @@ Rows: TypeAlias = NDArray[np.intp]
 STEP_MS: Final = 900_000
 STEPS: Final = 16
 """Four hours of steps."""
-BLOCKS: Final = 84
-"""Seven days of blocks of two hours."""
+BLOCK_MS: Final = 2 * SLOT_MS
+BLOCKS: Final = 42
+"""Seven days of blocks of four hours."""
+DAY_BLOCKS: Final = DAY_MS // BLOCK_MS
 STEPS_PER_DAY: Final = DAY_MS // STEP_MS
 
 
@@ -37,7 +39,7 @@ class Span:
 
     @property
     def grain_ms(self) -> int:
-        return SLOT_MS if self.of_blocks else STEP_MS
+        return BLOCK_MS if self.of_blocks else STEP_MS
 
     @property
     def ms(self) -> int:
@@ -48,11 +50,11 @@ SPANS: Final = (
     Span("15m", False, 1, 1),
     Span("1h", False, 4, 1),
     Span("4h", False, 16, 2),
-    Span("12h", True, 6, 1),
-    Span("1d", True, 12, 1),
-    Span("2d", True, 24, 1),
-    Span("3d", True, 36, 1),
-    Span("7d", True, 84, 1),
+    Span("12h", True, 3, 1),
+    Span("1d", True, 6, 1),
+    Span("2d", True, 12, 1),
+    Span("3d", True, 18, 1),
+    Span("7d", True, 42, 1),
 )
 
 
@@ -127,7 +129,7 @@ class History:
     def __init__(self, references: References) -> None:
         self._references = references
         self._steps = Ring(STEPS, STEP_MS)
-        self._blocks = Ring(BLOCKS, SLOT_MS)
+        self._blocks = Ring(BLOCKS, BLOCK_MS)
         self._open_n, self._open_x = np.zeros((0, 0)), np.zeros((0, 0))
         self._block_n, self._block_x = np.zeros((0, 0)), np.zeros((0, 0))
         self.step: int | None = None
@@ -155,7 +157,7 @@ class History:
         self._block_x += self._open_x
         self._open_n[:] = 0.0
         self._open_x[:] = 0.0
-        per_block = SLOT_MS // STEP_MS
+        per_block = BLOCK_MS // STEP_MS
         block_over = step // per_block > closed // per_block
         if block_over:
             self._blocks.push(closed // per_block, self._block_n, self._block_x)
@@ -184,7 +186,7 @@ class History:
 
     def days(self, rows: Rows, span: Span) -> list[Sums]:
         """Of whole days at every half day of a span."""
-        return self.parts(rows, SLOTS, SLOTS // 2, span.length)
+        return self.parts(rows, DAY_BLOCKS, DAY_BLOCKS // 2, span.length)
 
     def series(self, rows: Rows, columns: Rows, span: Span) -> Series:
         """By entry, for some columns."""
@@ -205,8 +207,14 @@ class History:
             units, hits = (part[cells] for part in ring.at(entry))
             n += units
             x += hits
-            shaped += units * self._references.shape(entry * ring.grain_ms + ring.grain_ms // 2, rows)[:, pick]
+            shaped += units * self._shape(entry * ring.grain_ms, ring.grain_ms, rows)[:, pick]
         return Sums(n, x, self._references.expected(cells, n, shaped))
+
+    def _shape(self, start: int, length: int, rows: Rows) -> Floats:
+        """[leaves, columns] shape of the day over a stretch: at the middle of each of its slots."""
+        parts = max(1, length // SLOT_MS)
+        middles = (start + (2 * i + 1) * length // (2 * parts) for i in range(parts))
+        return np.asarray(sum(self._references.shape(at, rows) for at in middles) / parts)
 
     def _fit(self) -> None:
         shape = self._references.level.shape

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.season import SLOTS
+from models.dispersion import without_outliers
 from models.snapshot import Plain
 from models.tails import inverse_dof
 from pipeline.detect.calibration import LOOK_NATS, Calibration
-from pipeline.detect.history import BLOCKS, SPANS, History, Span, Sums
+from pipeline.detect.history import BLOCKS, DAY_BLOCKS, SPANS, History, Span, Sums
 from pipeline.detect.judged import Judged, Residuals, judged_channels, residuals
 from pipeline.detect.lattice import CROSSED, NESTED, Lattice
 from pipeline.detect.moods import MEASURED_SPANS, Moods
@@ -32,6 +32,8 @@ NEAR_NATS: Final = 2.0
 FULL_DAYS: Final = 1.0
 """An anchor younger than this knows no shape of the day and cannot judge."""
 SETTLED_DAYS: Final = 7.0
+MOOD_PART: Final = 0.2
+"""Sampling variance, as a part of a mood's, below which a day shows the mood: more of it would hide the tails."""
 LEAST_TAIL: Final = 100
 """Cohort-days that say something of their tails."""
 
@@ -170,8 +172,9 @@ class Judge:
     # -- measuring ---------------------------------------------------------------------------------------------------
 
     def measure(self) -> None:
-        """Over the reference week: how far does each level wander, on blocks of two hours, four hours and a day?"""
+        """Over the reference week: how far does each level wander, on blocks of four hours and of a day?"""
         assert self.lattice is not None
+        operators = [cohort.operator for cohort in self.lattice.cohorts]
         for name, length in MEASURED_SPANS.items():
             blocks = [self._residuals(part) for part in self._history.parts(self.rows, length, length, BLOCKS)]
             value = np.stack([one.value for one in blocks])
@@ -180,12 +183,13 @@ class Judge:
             for kind in sorted({one.mood for one in self.judged}):
                 columns = [i for i, one in enumerate(self.judged) if one.mood == kind]
                 guess = float(self.moods.day(kind)[-1])
-                stacked = [np.concatenate([array[:, :, i] for i in columns]) for array in (value, sampling)]
-                variance = self.lattice.components.fit(stacked[0], stacked[1], guess)
+                off, noise = (np.concatenate([array[:, :, i] for i in columns]) for array in (value, sampling))
+                noise = without_outliers(off, noise, guess, operators)
+                variance = self.lattice.components.fit(off, noise, guess)
                 # The level was fitted on the same days: what is left of them is too calm by this much.
                 dof = self.lattice.components.groups * float(count - 1)
                 self.moods.measured[kind, name] = (variance * count / (count - 1), dof)
-            if length == SLOTS:
+            if length == DAY_BLOCKS:
                 self._measure_tails(blocks)
 
     def _measure_tails(self, days: list[Residuals]) -> None:
@@ -204,7 +208,7 @@ class Judge:
                 variances[:, -1],
             )
             for i, kind in enumerate(kinds):
-                telling = day.sampling[:, i] < variances[i, -1]
+                telling = day.sampling[:, i] < MOOD_PART * variances[i, -1]
                 diagonal = np.maximum(solution.diagonal(i)[telling], 1e-12)
                 z[kind].append(solution.applied(i)[telling] / np.sqrt(diagonal))
         for kind, parts in sorted(z.items()):

@@ -1,7 +1,7 @@
 """Moods: how far cohorts and groups of them wander for an hour or a day with nothing wrong.
 
 What makes a small change slow to find is not sampling but this. It is measured on the deployment's own reference days,
-for every level of the lattice and every kind of signal, on blocks of two hours, four hours and a day. Until then, and
+for every level of the lattice and every kind of signal, on blocks of four hours and of a day. Until then, and
 as a prior after, the values below serve.
 """
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.snapshot import Plain
 from pipeline.detect.channels import SHIFTS
+from pipeline.detect.history import DAY_BLOCKS
 from pipeline.detect.lattice import LEVELS
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -50,8 +51,8 @@ SHORT: Final = 1.5
 PERSISTENCE: Final = {"2d": 1.75, "3d": 2.5, "7d": 4.0}
 """Moods change from day to day: over days their variance falls by this."""
 
-MEASURED_SPANS: Final = {"2h": 1, "4h": 2, "1d": 12}
-"""Blocks of two hours that each measured span takes."""
+MEASURED_SPANS: Final = {"4h": 1, "1d": DAY_BLOCKS}
+"""Blocks that each measured span takes."""
 
 _SHOCKED: Final = np.array([level in ("all", "operator") for level in LEVELS])
 _FLOORS: Final = np.array([COHORT_FLOOR if level == "cohort" else FLOOR for level in LEVELS]) ** 2
@@ -118,5 +119,4 @@ class Moods:
         four = np.maximum(self._base(kind, "4h"), day)
         if span == "4h":
             return np.where(_SHOCKED, SHOCK_SHORT, 1.0) * four
-        two = np.maximum(self._base(kind, "2h"), four)
-        return np.where(_SHOCKED, SHOCK_SHORT, SHORT) * two
+        return np.where(_SHOCKED, SHOCK_SHORT, SHORT) * four

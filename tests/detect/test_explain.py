@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.season import SLOT_MS
 from pipeline.detect.channels import EVERY, Channel
 from pipeline.detect.explain import MOST_LEDGER, Explainer
-from pipeline.detect.history import BLOCKS, SPANS, STEP_MS, History, Span
+from pipeline.detect.history import BLOCK_MS, BLOCKS, SPANS, STEP_MS, History, Span
 from pipeline.detect.judge import Judge
 from pipeline.detect.references import References
 from pipeline.incidents.life import Finding
@@ -44,7 +43,7 @@ def found(
     n = np.full((len(rows), len(CHANNELS)), UNITS)
     inside = [leaf for leaf, cohort in enumerate(lattice.cohorts) if lattice.contains(scope, cohort)]
     draw = np.random.default_rng(seed)
-    steps = SLOT_MS // STEP_MS
+    steps = BLOCK_MS // STEP_MS
     for entry in range(ENTRIES):
         factor = np.ones(n.shape)
         for channel, factors in planted:
@@ -71,22 +70,22 @@ def ramp(factor: float, at: int) -> list[float]:
 
 
 @pytest.mark.parametrize("channel", [FAILURE, LATENCY, Channel(EVERY, "gap")])
-@pytest.mark.parametrize("entry", [3, 42, 80])
+@pytest.mark.parametrize("entry", [3, 21, 40])
 def test_the_onset_of_a_step_is_the_entry_it_began_in_however_little_of_the_span_it_fills(
     channel: Channel, entry: int
 ) -> None:
     finding = found((channel, step(4.0, entry)))
-    assert finding.onset_at == (FIRST + entry) * SLOT_MS
+    assert finding.onset_at == (FIRST + entry) * BLOCK_MS
     assert finding.signals[0].shape == "step"
 
 
 def test_the_onset_is_on_the_clock_of_the_devices() -> None:
-    assert found((FAILURE, step(2.0, 18)), lag_ms=90_000.0).onset_at == (FIRST + 18) * SLOT_MS - 90_000
+    assert found((FAILURE, step(2.0, 9)), lag_ms=90_000.0).onset_at == (FIRST + 9) * BLOCK_MS - 90_000
 
 
 @pytest.mark.parametrize("channel", [FAILURE, LATENCY])
 def test_what_grows_for_days_is_a_drift(channel: Channel) -> None:
-    finding = found((channel, ramp(2.5, 14)))
+    finding = found((channel, ramp(2.5, 7)))
     assert finding.signals[0].shape == "drift"
 
 
@@ -153,19 +152,19 @@ def test_of_the_whole_fleet_it_is_said_as_such() -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("channel", [FAILURE, LATENCY])
 def test_the_onset_lies_within_its_interval_and_so_does_the_truth(channel: Channel, seed: int) -> None:
-    finding = found((channel, step(1.5, 40)), seed=seed)
+    finding = found((channel, step(1.5, 20)), seed=seed)
     assert finding.onset_from is not None
     assert finding.onset_until is not None
     assert finding.onset_from <= finding.onset_at <= finding.onset_until
-    assert finding.onset_from <= (FIRST + 40) * SLOT_MS <= finding.onset_until
+    assert finding.onset_from <= (FIRST + 20) * BLOCK_MS <= finding.onset_until
     assert finding.signals[0].shape == "step"
 
 
 def test_what_began_within_the_last_hours_is_timed_to_a_quarter_of_an_hour() -> None:
     finding = found((FAILURE, step(8.0, ENTRIES - 1)), span=SPANS[2])
-    assert finding.onset_at == (FIRST + ENTRIES - 1) * SLOT_MS
+    assert finding.onset_at == (FIRST + ENTRIES - 1) * BLOCK_MS
     assert finding.onset_until is not None
-    assert finding.onset_until - finding.onset_at < SLOT_MS
+    assert finding.onset_until - finding.onset_at < BLOCK_MS
 
 
 # -- who is not affected ---------------------------------------------------------------------------------------------
@@ -200,7 +199,7 @@ def test_of_the_whole_fleet_there_is_no_contrast() -> None:
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_the_ledger_adds_up_to_the_evidence_of_the_leading_signal(seed: int | None) -> None:
     """The peak b^2 / 2c, which the mixture of the score lies below by less than a few nats."""
-    finding = found((LATENCY, step(1.2, 30)), seed=seed)
+    finding = found((LATENCY, step(1.2, 15)), seed=seed)
     lead = finding.signals[0]
     told = [entry for entry in finding.ledger if (entry.operation, entry.signal) == (lead.operation, lead.signal)]
     assert lead.ratio_low is not None
@@ -211,14 +210,14 @@ def test_the_ledger_adds_up_to_the_evidence_of_the_leading_signal(seed: int | No
 
 
 def test_the_ledger_is_in_order_of_time_and_tells_when_evidence_came() -> None:
-    finding = found((FAILURE, step(2.0, 60)), (LATENCY, step(1.5, 60)), seed=1)
+    finding = found((FAILURE, step(2.0, 30)), (LATENCY, step(1.5, 30)), seed=1)
     assert [entry.at for entry in finding.ledger] == sorted(entry.at for entry in finding.ledger)
     assert len(finding.ledger) <= MOST_LEDGER
     assert all(entry.at < entry.until for entry in finding.ledger)
     assert {(entry.operation, entry.signal) for entry in finding.ledger} == {
         (signal.operation, signal.signal) for signal in finding.signals
     }
-    begun = (FIRST + 60) * SLOT_MS
+    begun = (FIRST + 30) * BLOCK_MS
     after = sum(entry.nats for entry in finding.ledger if entry.at >= begun)
     before = sum(entry.nats for entry in finding.ledger if entry.until <= begun)
     assert after > 10.0
@@ -242,7 +241,7 @@ def test_confidence_says_of_what_the_finding_rests_on() -> None:
 
 
 def test_a_clear_shape_has_better_odds_than_an_unclear_one() -> None:
-    clear, unclear = (found((FAILURE, step(factor, 42)), seed=1).confidence for factor in (4.0, 1.2))
+    clear, unclear = (found((FAILURE, step(factor, 21)), seed=1).confidence for factor in (4.0, 1.2))
     assert clear is not None
     assert unclear is not None
     assert clear.shape_odds > unclear.shape_odds >= 0.0
