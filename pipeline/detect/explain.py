@@ -33,7 +33,7 @@ MOST_LEDGER: Final = 24
 LEAST_NATS: Final = 0.05
 Z95: Final = 1.96
 LOOKS: Final = (SPANS[-1], next(span for span in SPANS if span.name == "4h"))
-YOUNG: Final = 2
+YOUNG: Final = 1
 """A change that begins in the last so many entries is younger than they can tell."""
 
 
@@ -86,7 +86,7 @@ class Explainer:
             affected=len(members),
             unaffected=others,
             contrast=contrast,
-            ledger=self._ledger(given, node, picked, look, change.earliest),
+            ledger=self._ledger(given, node, picked, look, change.start),
             confidence=self._confidence(given, node, picked, members, change.odds),
         )
         effect = given.effect[node]
@@ -220,14 +220,14 @@ class Explainer:
     def _ledger(
         self, given: Given, node: int, picked: Sequence[int], look: _Look, first: int
     ) -> tuple[LedgerEntry, ...]:
-        """By signal and stretch of time, from entry `first` on, what it added to the evidence for the effect."""
+        """By signal and stretch of time, what it added to the evidence of a change since entry `first`."""
         each = max(1, MOST_LEDGER // len(picked))
         out = []
         for i in picked:
             one = given.verdict.judged[i].channel
             course, starts = self._course(look, node, i)
-            nats = course.nats(float(given.effect[node, i]))
-            told = first + np.flatnonzero(np.abs(nats[first:]) >= LEAST_NATS)
+            nats = course.nats(first)
+            told = np.flatnonzero(np.abs(nats) >= LEAST_NATS)
             for part in np.array_split(told, min(each, len(told))) if len(told) else []:
                 out.append(
                     LedgerEntry(

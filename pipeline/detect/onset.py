@@ -25,9 +25,12 @@ class Course:
     b: Floats
     info: Floats
 
-    def nats(self, effect: float) -> Floats:
-        """[entries] log likelihood ratio of an effect of that size, entry by entry."""
-        return np.asarray(effect * self.b - effect**2 * self.info / 2.0)
+    def nats(self, start: int) -> Floats:
+        """[entries] log likelihood ratio, entry by entry, of the effect that there has been since `start`; 0 before."""
+        since = np.arange(len(self.b)) >= start
+        b, info = np.where(since, self.b, 0.0), np.where(since, self.info, 0.0)
+        effect = max(float(b.sum()), 0.0) / max(float(info.sum()), 1e-12)
+        return np.asarray(effect * b - effect**2 * info / 2.0)
 
 
 @dataclass(frozen=True, slots=True)
