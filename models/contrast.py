@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,11 @@ from scipy import sparse
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.intp]
 
-CHUNK_ELEMENTS: Final = 4_000_000
-"""Channels are solved together as long as leaves x channels x crossed groups stay below this (32 MB)."""
+CHUNK_ELEMENTS: Final = 1_000_000
+"""Channels are solved together as long as leaves x channels x crossed groups stay below this (8 MB, near a cache)."""
+PRECISE_ELEMENTS: Final = 500_000
+"""Leaves x crossed groups beyond which A^-1 Z is held in single precision: half the memory to go through, and its six
+digits are more than variances have."""
 
 
 def _starts(codes: Ints) -> Ints:
@@ -104,11 +107,14 @@ class Structure:
             (np.ones(len(rows)), (np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp))),
             shape=(self.leaves, len(levels)),
         )
-        self.z_dense: Floats = self.z.toarray()
+        single = self.leaves * len(levels) > PRECISE_ELEMENTS
+        self.z_dense: NDArray[np.floating] = self.z.toarray().astype(np.float32 if single else np.float64)
         indices = np.concatenate([np.asarray(node, dtype=np.intp) for node in nodes])
         indptr = np.cumsum([0] + [len(node) for node in nodes])
         self.nodes = len(nodes)
         self.membership = sparse.csr_array((np.ones(len(indices)), indices, indptr), shape=(self.nodes, self.leaves))
+        self.single_membership = self.membership.astype(self.z_dense.dtype)
+        """In the precision of `z_dense`."""
         self.incidence: Ints = indices
         owner = np.repeat(np.arange(self.nodes), np.diff(indptr))
         # Runs of (node, group) among the incidences, level by level: 1_a' A^-1 1_a needs only these.
@@ -165,12 +171,16 @@ class _Part:
     applied: Floats  # Sigma^-1 r, [leaves, channels]
     weight: Floats  # 1 / (leaf + sampling), [leaves, channels]
     levels: tuple[_Level, ...]
-    u: Floats  # A^-1 Z, [leaves, channels, crossed]
     k_inverse: Floats  # [channels, crossed, crossed]
-    h: Floats  # Z' A^-1 1_a, [nodes, channels, crossed]
+
+    def nested(self, channel: int, y: Floats) -> Floats:
+        """A^-1 y for one channel, y [leaves, any]."""
+        one = slice(channel, channel + 1)
+        levels = [_Level(x.nest, x.leaf_group, x.below[:, one], x.shrink[:, one], x.keep[:, one]) for x in self.levels]
+        return np.asarray(_apply_nested(self.weight[:, one], levels, y))
 
 
-def _apply_nested(weight: Floats, levels: Sequence[_Level], y: Floats) -> Floats:
+def _apply_nested(weight: Floats, levels: Sequence[_Level], y: Any) -> Any:
     """A^-1 y for y [leaves, channels]; a trailing axis of `y` is carried along when the others have one, too.
 
     Up: what each group's sum is after the corrections further in. Down: the corrections of all levels added up before
@@ -204,23 +214,36 @@ def _solve(s: Structure, residual: Floats, sampling: Floats, nested: Floats, cro
         levels.append(_Level(nest, leaf_group, below, nested[:, depth] * keep, keep))
         below = below * keep[leaf_group]
         total = total * keep
-    wide = [_Level(x.nest, x.leaf_group, x.below[..., None], x.shrink[..., None], x.keep[..., None]) for x in levels]
-    u = _apply_nested(weight[..., None], wide, s.z_dense[:, None, :])
+    single = s.z_dense.dtype
+    wide = [
+        _Level(
+            x.nest,
+            x.leaf_group,
+            x.below[..., None].astype(single),
+            x.shrink[..., None].astype(single),
+            x.keep[..., None].astype(single),
+        )
+        for x in levels
+    ]
+    u = _apply_nested(weight[..., None].astype(single), wide, s.z_dense[:, None, :])
     q = u.shape[2]
-    k = np.asarray(s.z.T @ u.reshape(s.leaves, -1)).reshape(q, -1, q).transpose(1, 0, 2)
+    k = np.asarray(s.z.T @ u.reshape(s.leaves, -1), dtype=np.float64).reshape(q, -1, q).transpose(1, 0, 2)
     k = k + (1.0 / crossed[:, s.crossed_level])[:, :, None] * np.eye(q)
-    k_inverse = np.linalg.inv(k)
-    effects = np.einsum("kqp,kp->kq", k_inverse, np.einsum("ikq,ik->kq", u, r))
-    applied = _apply_nested(weight, levels, r) - np.einsum("ikq,kq->ik", u, effects)
-    h = np.asarray(s.membership @ u.reshape(s.leaves, -1)).reshape(s.nodes, -1, q)
+    k_inverse = np.asarray(np.linalg.inv(k), dtype=np.float64)
+    nested_r = _apply_nested(weight, levels, r)
+    effects = np.einsum("kqp,kp->kq", k_inverse, np.asarray(s.z.T @ nested_r).T)
+    applied = np.asarray(nested_r - _apply_nested(weight, levels, np.asarray(s.z @ effects.T)))
+    h = np.asarray(s.single_membership @ u.reshape(s.leaves, -1)).reshape(s.nodes, -1, q)
     sums = weight[s.incidence]
     quadratic = np.add.reduceat(sums, s.node_starts, axis=0)
     for level, (starts, group, owners) in zip(levels, s.runs, strict=True):
         sums = np.add.reduceat(sums, starts, axis=0)
         quadratic = quadratic - np.add.reduceat(level.shrink[group] * sums**2, owners, axis=0)
         sums = level.keep[group] * sums
-    c = quadratic - np.einsum("akq,akq->ak", np.einsum("akq,kqp->akp", h, k_inverse, optimize=True), h)
-    return _Part(s, s.membership @ applied, np.maximum(c, 0.0), applied, weight, tuple(levels), u, k_inverse, h)
+    narrow = k_inverse.astype(single)
+    crossing = [np.einsum("aq,aq->a", h[:, i] @ narrow[i], h[:, i]) for i in range(h.shape[1])]
+    c = quadratic - np.stack(crossing, axis=1)
+    return _Part(s, s.membership @ applied, np.maximum(c, 0.0), applied, weight, tuple(levels), k_inverse)
 
 
 class Solution:
@@ -245,10 +268,9 @@ class Solution:
         s = part.structure
         indicator = np.zeros((s.leaves, 1))
         indicator[s.membership.indices[s.membership.indptr[node] : s.membership.indptr[node + 1]]] = 1.0
-        one = slice(k, k + 1)
-        levels = [_Level(x.nest, x.leaf_group, x.below[:, one], x.shrink[:, one], x.keep[:, one]) for x in part.levels]
-        nested = _apply_nested(part.weight[:, one], levels, indicator)[:, 0]
-        return np.asarray(nested - part.u[:, k] @ (part.k_inverse[k] @ part.h[node, k]))
+        nested = part.nested(k, indicator)
+        effects = part.k_inverse[k] @ np.asarray(s.z.T @ nested)
+        return np.asarray(nested - part.nested(k, np.asarray(s.z @ effects)))[:, 0]
 
     def diagonal(self, channel: int) -> Floats:
         """Diagonal of Sigma^-1, [leaves]."""
@@ -256,7 +278,8 @@ class Solution:
         out = part.weight[:, k].copy()
         for level in part.levels:
             out -= level.below[:, k] ** 2 * level.shrink[level.leaf_group, k]
-        return np.asarray(out - np.einsum("iq,qp,ip->i", part.u[:, k], part.k_inverse[k], part.u[:, k]))
+        u = part.nested(k, part.structure.z.toarray())
+        return np.asarray(out - np.einsum("iq,iq->i", u @ part.k_inverse[k], u))
 
     def applied(self, channel: int) -> Floats:
         """Sigma^-1 r, [leaves]."""

@@ -22,14 +22,15 @@ LEAST_INVERSE: Final = 1e-6
 SCALES: Final = np.exp(np.linspace(np.log(0.4), np.log(2.0), 33))
 
 
-def inverse_dof(z: Floats) -> float:
-    """1 / degrees of freedom of standardised residuals, with their scale profiled out: posterior mean plus deviation.
+def inverse_dof(z: Floats, caution: float = 0.0) -> float:
+    """1 / degrees of freedom of standardised residuals, with their scale profiled out: its posterior mean.
 
-    The prior is flat over `INVERSES`, so that little data gives a cautious middle rather than the Gaussian; and the
-    tail that matters is further out than most of the data, where too light a guess costs more than too heavy a one.
+    The prior is flat over `INVERSES`, so that little data gives a cautious middle rather than the Gaussian.
 
     Args:
         z: [values], centred; anything finite.
+        caution: so many posterior deviations to add. The tail that matters is further out than most of the data, where
+            too light a guess costs more than too heavy a one.
     """
     from scipy import stats  # half a second to load: not at every start of a command
 
@@ -41,7 +42,7 @@ def inverse_dof(z: Floats) -> float:
     weight = np.exp(profile - profile.max())
     weight /= weight.sum()
     mean = float(weight @ INVERSES)
-    return mean + float(np.sqrt(weight @ (INVERSES - mean) ** 2))
+    return mean + caution * float(np.sqrt(weight @ (INVERSES - mean) ** 2))
 
 
 def tempered(nats: float, inverse: float) -> float:

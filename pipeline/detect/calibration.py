@@ -16,7 +16,9 @@ from models.snapshot import Plain
 
 LOOK_NATS: Final = 5.0
 PRIOR_COUNT: Final = 5.0
-"""Sightings, seen and nominal, that the ratio starts from: 1."""
+"""Nominal sightings that count as seen: too few more than these raise nothing."""
+PRIOR_WEEKS: Final = 1.5
+"""The nominal price counts as if it had held for so long: a threshold is raised at once, and lowered with patience."""
 HALF_LIFE_WEEKS: Final = 8.0
 LOWEST: Final = -1.5
 HIGHEST: Final = 6.0
@@ -45,8 +47,13 @@ class Calibration:
     @property
     def offset(self) -> float:
         """Nats to add to the threshold."""
-        ratio = (self.seen + PRIOR_COUNT) / (self.weeks * self._nominal + PRIOR_COUNT)
-        return float(np.clip(np.log(ratio), LOWEST, HIGHEST))
+        if self._nominal <= 0.0:
+            return 0.0
+        nominal = self.weeks * self._nominal
+        raised = np.log((self.seen + PRIOR_COUNT) / (nominal + PRIOR_COUNT))
+        patience = PRIOR_WEEKS * self._nominal
+        lowered = np.log((self.seen + patience) / (nominal + patience))
+        return float(np.clip(max(raised, lowered), LOWEST, HIGHEST))
 
     def pass_time(self, ms: int, budget: float) -> None:
         """So much quiet time has gone by, with `budget` false alarms allowed a week."""

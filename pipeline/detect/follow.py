@@ -250,9 +250,19 @@ class Follower:
                 out.append(self._incidents.change(case, "firing", at))
             elif case.state == "recovering" and gone and at - case.changed_at >= STEADY_MS:
                 out.append(self._incidents.change(case, "resolved", at))
+                self._forget(case)
             elif case.state == "firing":
                 out += self._refresh(case, at, latest, lag_ms)
         return out
+
+    def _forget(self, case: Case) -> None:
+        """What an incident explains is no evidence of another, nor of how days are."""
+        lattice = self._judge.lattice
+        assert lattice is not None
+        node = lattice.node.get(case.scope)
+        if node is not None and case.recovered_at is not None:
+            rows = self._judge.rows[list(lattice.members[node])]
+            self._history.forget(rows, case.finding.onset_at, case.recovered_at)
 
     def _others(self, case: Case, span: Span, at: int) -> list[int]:
         """Nodes of the incidents beside a case."""

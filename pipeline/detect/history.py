@@ -171,6 +171,18 @@ class History:
         ]
         return (closed + 1) * STEP_MS, due
 
+    def forget(self, rows: Rows, since: int, until: int) -> None:
+        """Take out what some rows counted from one instant to another (ms): it is explained, and would echo in longer
+        spans until it has left them."""
+        for ring in (self._steps, self._blocks):
+            for entry in ring.entries(ring.size).tolist():
+                if entry * ring.grain_ms < until and (entry + 1) * ring.grain_ms > since:
+                    for counts in ring.at(entry):
+                        counts[rows] = 0.0
+        if self.step is not None and self.step * STEP_MS // BLOCK_MS * BLOCK_MS < until:
+            self._block_n[rows] = 0.0
+            self._block_x[rows] = 0.0
+
     def totals(self, rows: Rows, span: Span) -> Sums:
         """Of a whole span, by leaf (one of `rows`) and column."""
         ring = self._ring(span)

@@ -34,6 +34,7 @@ FULL_DAYS: Final = 1.0
 SETTLED_DAYS: Final = 7.0
 MOOD_PART: Final = 0.2
 """Sampling variance, as a part of a mood's, below which a day shows the mood: more of it would hide the tails."""
+TAIL_CAUTION: Final = 2.0
 LEAST_TAIL: Final = 100
 """Cohort-days that say something of their tails."""
 
@@ -214,7 +215,7 @@ class Judge:
         for kind, parts in sorted(z.items()):
             values = np.concatenate(parts)
             if len(values) >= LEAST_TAIL:
-                self.moods.tails[kind] = inverse_dof(values)
+                self.moods.tails[kind] = inverse_dof(values, TAIL_CAUTION)
 
     def _residuals(self, sums: Sums) -> Residuals:
         references, rows = self._references, self.rows

@@ -43,7 +43,7 @@ def test_before_anything_was_seen_the_threshold_is_nominal() -> None:
 
 
 def test_quiet_weeks_in_which_nothing_comes_near_lower_the_threshold() -> None:
-    offsets = [after(weeks, 0).offset for weeks in (0.02, 0.1, 4.0)]
+    offsets = [after(weeks, 0).offset for weeks in (0.1, 1.0, 12.0)]
     assert 0.0 > offsets[0] > offsets[1] > offsets[2] == LOWEST
 
 
