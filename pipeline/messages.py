@@ -204,7 +204,8 @@ class Confidence(msgspec.Struct, frozen=True):
     scope: share of the likelihood that the named scope has among those above and below it. anchor_days: full days that
     the anchors rest on (7 or more know the shape of a week's days). borrowed: firmwares whose anchors were taken over.
     calibrated_weeks: quiet weeks by which the threshold was set. shape_odds: log10 of the odds of the shape that is
-    named against the other one.
+    named against the other one. anchor_moved: factor between the anchors that the leading signal is held against and
+    the first ones there were. accepted: who moved them, when and why. doubts: what is wrong with the reference days.
     """
 
     scope: float
@@ -212,6 +213,9 @@ class Confidence(msgspec.Struct, frozen=True):
     borrowed: list[str]
     calibrated_weeks: float
     shape_odds: float = 0.0
+    anchor_moved: float | None = None
+    accepted: list[str] = []
+    doubts: list[str] = []
 
 
 class Incident(msgspec.Struct, frozen=True, tag="incident"):

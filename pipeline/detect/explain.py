@@ -31,6 +31,7 @@ MOST_SIBLINGS: Final = 4
 MOST_LEDGER: Final = 24
 """Stretches of the ledger, over all signals."""
 LEAST_NATS: Final = 0.05
+MOST_TEXTS: Final = 5
 Z95: Final = 1.96
 LOOKS: Final = (SPANS[-1], next(span for span in SPANS if span.name == "4h"))
 YOUNG: Final = 1
@@ -87,7 +88,7 @@ class Explainer:
             unaffected=others,
             contrast=contrast,
             ledger=self._ledger(given, node, picked, look, change.start),
-            confidence=self._confidence(given, node, picked, members, change.odds),
+            confidence=self._confidence(given, totals, node, picked, members, change.odds),
         )
         effect = given.effect[node]
         return finding, {given.verdict.judged[i].name: float(effect[i]) for i in reversed(picked)}
@@ -273,20 +274,45 @@ class Explainer:
         return Contrast(dict(scope), _figures(observed), _figures(expected), ratio, len(members))
 
     def _confidence(
-        self, given: Given, node: int, picked: Sequence[int], members: NDArray[np.intp], odds: float
+        self,
+        given: Given,
+        totals: Sums,
+        node: int,
+        picked: Sequence[int],
+        members: NDArray[np.intp],
+        odds: float,
     ) -> Confidence:
+        references = self._references
         plausible = self._judge.plausible(given, picked[:1])
         related = self._judge.related(node)
         share = np.exp(plausible[related] - plausible[related].max())
-        rows = self._judge.rows[members]
-        lenders = {self._references.lender[row] for row in rows.tolist()} - {"own"}
+        rows = self._judge.rows[members].tolist()
         return Confidence(
             scope=round(float(np.exp(plausible[node] - plausible[related].max()) / share.sum()), 3),
-            anchor_days=round(float(np.min(self._references.days[rows])), 2),
-            borrowed=sorted(lenders),
+            anchor_days=round(float(np.min(references.days[rows])), 2),
+            borrowed=sorted({references.lender[row] for row in rows} - {"own"}),
             calibrated_weeks=round(self._judge.calibration.weeks, 2),
             shape_odds=round(odds / float(np.log(10.0)), 2),
+            anchor_moved=self._moved(given, totals, members, picked[0]),
+            accepted=_some(references.accepted, rows),
+            doubts=_some(references.doubt, rows),
         )
+
+    def _moved(self, given: Given, totals: Sums, members: NDArray[np.intp], channel: int) -> float | None:
+        """What the anchors of a signal have moved since the first ones, as a factor; None without units."""
+        columns = np.array(given.verdict.judged[channel].columns, dtype=np.intp)
+        cells, held = np.ix_(members, columns), np.ix_(self._judge.rows[members], columns)
+        n = np.where(self._references.mass[held] > 0, totals.n[cells], 0.0)
+        level, first = self._references.level[held], self._references.first_level[held]
+        if given.verdict.judged[channel].channel.is_shift:
+            return _figures(float(np.exp(np.sum(n * (level - first)) / n.sum()))) if n.sum() > 0 else None
+        before = float(np.sum(n * first))
+        return _figures(float(np.sum(n * level)) / before) if before > 0 else None
+
+
+def _some(texts: Mapping[int, str], rows: Sequence[int]) -> list[str]:
+    """What is said of some rows, each once, the first few."""
+    return list(dict.fromkeys(texts[row] for row in rows if row in texts))[:MOST_TEXTS]
 
 
 def _factor(is_shift: bool, effect: float) -> float:

@@ -74,7 +74,7 @@ class Judge:
         known = np.flatnonzero((references.days >= FULL_DAYS) & (references.mass > 0).any(axis=1))
         if len(known) == 0:
             return False
-        if self.lattice is None or len(known) != len(self.rows):
+        if self.lattice is None or not np.array_equal(known, np.sort(self.rows)):
             order = sorted(known.tolist(), key=lambda row: references.cohorts[row])
             self.rows = np.array(order, dtype=np.intp)
             self.lattice = Lattice(references.cohorts[row] for row in order)

@@ -15,7 +15,7 @@ from pipeline.observation import Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_CELLS: Final = ("level", "spread", "mass", "base_ms", "tail_scale")
+_CELLS: Final = ("level", "spread", "mass", "base_ms", "tail_scale", "first_level")
 MOST_SHAPES: Final = 400
 """Instants of the day whose shape is kept."""
 
@@ -24,7 +24,7 @@ class References:
     """Rows are cohorts, columns channels, both in order of appearance. A cell without a level has mass 0.
 
     Attributes:
-        level, spread, mass, base_ms, tail_scale: [rows, columns], see `Anchors`.
+        level, spread, mass, base_ms, tail_scale, first_level: [rows, columns], see `Anchors`.
         days: [rows].
         shift: [columns] whether a column is a shift.
     """
@@ -34,9 +34,13 @@ class References:
         self.channels: list[Channel] = []
         self._row: dict[Cohort, int] = {}
         self._column: dict[Channel, int] = {}
-        self.level, self.spread, self.mass, self.base_ms, self.tail_scale = (np.zeros((0, 0)) for _ in range(5))
+        self.level, self.spread, self.mass, self.base_ms, self.tail_scale, self.first_level = np.zeros((6, 0, 0))
         self.days: Floats = np.zeros(0)
         self.lender: list[str] = []
+        self.doubt: dict[int, str] = {}
+        """By row: what is wrong with its reference days."""
+        self.accepted: dict[int, str] = {}
+        """By row: who accepted its level, when and why."""
         self.shift: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self._shapes: dict[str, Floats] = {}
         self._shape_at: dict[int, Floats] = {}
@@ -86,6 +90,8 @@ class References:
             "cells": {name: pack(getattr(self, name)) for name in _CELLS},
             "days": pack(self.days),
             "lender": list(self.lender),
+            "doubt": [[row, text] for row, text in self.doubt.items()],
+            "accepted": [[row, text] for row, text in self.accepted.items()],
             "shapes": {operator: pack(shape) for operator, shape in self._shapes.items()},
         }
 
@@ -98,6 +104,7 @@ class References:
             setattr(self, name, unpack(state["cells"][name]))
         self.days = unpack(state["days"])
         self.lender = list(state["lender"])
+        self.doubt, self.accepted = dict(state["doubt"]), dict(state["accepted"])
         self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
         self._shapes = {operator: unpack(shape) for operator, shape in state["shapes"].items()}
         self._shape_at.clear()
@@ -111,9 +118,18 @@ class References:
         self.mass[cells] = message.mass
         self.base_ms[cells] = message.base_ms
         self.tail_scale[cells] = message.tail_scale
+        self.first_level[cells] = message.level if message.first_level is None else message.first_level
         self.days[rows] = message.days
-        for row, lender in zip(rows, message.lender, strict=True):
-            self.lender[row] = lender
+        for i, row in enumerate(rows.tolist()):
+            self.lender[row] = message.lender[i]
+            for said, texts in ((self.doubt, message.doubt), (self.accepted, message.accepted)):
+                said.pop(row, None)
+                if texts and texts[i]:
+                    said[row] = texts[i]
+        for cohort in message.gone:
+            if (forgotten := self._row.get(cohort)) is not None:
+                self.mass[forgotten] = 0.0  # without a level it is not judged
+                self.days[forgotten] = 0.0
         for operator, shape in message.shapes.items():
             wide = np.tile(np.where(self.shift, 0.0, 1.0), (season.SLOTS, 1))
             wide[:, columns] = shape

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from pipeline.detect.channels import EVERY, Channel
+from pipeline.detect.evidence import Anchors
 from pipeline.detect.explain import MOST_LEDGER, Explainer
 from pipeline.detect.history import BLOCK_MS, BLOCKS, SPANS, STEP_MS, History, Span
 from pipeline.detect.judge import Judge
@@ -27,13 +29,14 @@ def found(
     lag_ms: float = 0.0,
     seed: int | None = None,
     span: Span = SPANS[-1],
+    known: Anchors | None = None,
 ) -> Finding:
     """The finding at `scope` when each channel had these factors, entry by entry, on that scope alone.
 
     Counted to the letter, or drawn when there is a seed.
     """
     references = References()
-    references.take(anchors())
+    references.take(known or anchors())
     history = History(references)
     judge = Judge(references, history, 0.5)
     assert judge.ready()
@@ -247,3 +250,21 @@ def test_a_clear_shape_has_better_odds_than_an_unclear_one() -> None:
     assert clear is not None
     assert unclear is not None
     assert clear.shape_odds > unclear.shape_odds >= 0.0
+
+
+def test_confidence_says_how_far_the_anchors_have_moved_who_moved_them_and_what_is_doubtful() -> None:
+    plain = anchors()
+    told = msgspec.structs.replace(
+        plain,
+        first_level=plain.level / np.where(SHIFT, 1.0, 1.25),
+        accepted=["by anna: agreed" if cohort.firmware == "tv-1.1" else "" for cohort in plain.cohorts],
+        doubt=["a break on day 4" if cohort.operator == "norvik" else "" for cohort in plain.cohorts],
+    )
+    confidence = found((FAILURE, step(3.0, 0)), known=told).confidence
+    assert confidence is not None
+    assert confidence.anchor_moved == pytest.approx(1.25)
+    assert confidence.accepted == ["by anna: agreed"]
+    assert confidence.doubts == ["a break on day 4"]
+    untouched = found((FAILURE, step(3.0, 0))).confidence
+    assert untouched is not None
+    assert (untouched.anchor_moved, untouched.accepted, untouched.doubts) == (1.0, [], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -101,3 +102,17 @@ def test_cohorts_without_a_full_day_of_reference_are_no_leaves() -> None:
     references = References()
     judge = Judge(references, History(references), 0.5)
     assert not judge.ready()
+
+
+def test_a_cohort_that_is_forgotten_is_judged_no_more_even_when_another_has_come() -> None:
+    known = anchors()
+    references = References()
+    references.take(msgspec.structs.replace(known, cohorts=known.cohorts, gone=[known.cohorts[0]]))
+    judge = Judge(references, History(references), 0.5)
+    assert judge.ready()
+    assert judge.lattice is not None
+    assert known.cohorts[0] not in judge.lattice.cohorts
+    references.take(msgspec.structs.replace(known, gone=[known.cohorts[1]]))
+    assert judge.ready()
+    assert known.cohorts[1] not in judge.lattice.cohorts
+    assert known.cohorts[0] in judge.lattice.cohorts
