@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _send(arguments: argparse.Namespace, decision: Decision) -> int:
     from pipeline.stream import settings as stream_settings
+    from pipeline.stream.clients import confluent
     from pipeline.stream.handover import NotSentError, send
     from pipeline.stream.names import Names
 
@@ -91,7 +92,7 @@ def _send(arguments: argparse.Namespace, decision: Decision) -> int:
             print(f"seamwatch accept: {each}", file=sys.stderr)
         return 2
     try:
-        partitions = send({"bootstrap.servers": settings.bootstrap}, Names(settings.prefix), [decision])
+        partitions = send(confluent(settings.bootstrap, settings.security), Names(settings.prefix), [decision])
     except NotSentError as error:
         print(f"seamwatch accept: {settings.bootstrap}: {error}", file=sys.stderr)
         return 3

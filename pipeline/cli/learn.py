@@ -98,6 +98,7 @@ def _of_files(files: RecordFiles) -> Iterator[tuple[str, RecordBatch]]:
 
 def _of_topics(arguments: argparse.Namespace) -> tuple[Lesson, list[str]] | int:
     from pipeline.stream import settings as stream_settings
+    from pipeline.stream.clients import confluent
     from pipeline.stream.history import TopicHistory
     from pipeline.stream.topics import ClusterError
 
@@ -107,7 +108,7 @@ def _of_topics(arguments: argparse.Namespace) -> tuple[Lesson, list[str]] | int:
     except ConfigurationError as error:
         return _faults(error)
     try:
-        history = TopicHistory({"bootstrap.servers": settings.bootstrap}, list(settings.inputs))
+        history = TopicHistory(confluent(settings.bootstrap, settings.security), list(settings.inputs))
     except ClusterError as error:
         print(f"seamwatch learn: {settings.bootstrap}: {error}", file=sys.stderr)
         return UNREADABLE
@@ -140,13 +141,14 @@ def _pass_on(arguments: argparse.Namespace, lesson: Lesson) -> int:
             return _refuse(f"{arguments.to} cannot be written: {error.strerror}")
         return 0
     from pipeline.stream import settings as stream_settings
+    from pipeline.stream.clients import confluent
     from pipeline.stream.handover import NotSentError, send
     from pipeline.stream.names import Names
 
     try:
         directory = Path(arguments.config) if arguments.config is not None else None
         settings = stream_settings.load(given(arguments), os.environ, directory, reads=False)
-        send({"bootstrap.servers": settings.bootstrap}, Names(settings.prefix), lesson.learned)
+        send(confluent(settings.bootstrap, settings.security), Names(settings.prefix), lesson.learned)
     except ConfigurationError as error:
         return _faults(error)
     except NotSentError as error:

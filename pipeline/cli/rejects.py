@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.cli.adapt import shown
-from pipeline.cli.worker import given
+from pipeline.cli.worker import configure_security, given
 from pipeline.incidents.wording import instant
 from pipeline.intent import ConfigurationError
 from pipeline.messages import Reject
@@ -38,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="with --redrive: those too that were redriven before")
     parser.add_argument("--out", metavar="FILE", help="with --redrive, of files: where to write them, to be replayed")
     parser.add_argument("--json", action="store_true", help="as JSON, one object a line")
+    configure_security(parser)
     parser.epilog = (
         "Redriving doubles nothing: what of a record was accepted before is known by its ids. Of a record over the "
         "limit only the beginning was kept; it cannot be redriven. Exit status: 0 done; 1 the broker did not take all; "
@@ -110,6 +111,7 @@ def _read(names: list[str], unread: list[str]) -> Iterator[Reject]:
 def _of_topic(arguments: argparse.Namespace, wanted: Callable[[Reject], bool]) -> int:
     # Only who asks a broker loads its client.
     from pipeline.stream import settings as stream_settings
+    from pipeline.stream.clients import confluent
     from pipeline.stream.deadletters import DeadLetterError, DeadLetters, Kept
     from pipeline.stream.names import Names
 
@@ -120,7 +122,7 @@ def _of_topic(arguments: argparse.Namespace, wanted: Callable[[Reject], bool]) -
         for fault in error.faults:
             _say(str(fault), 2)
         return 2
-    letters = DeadLetters({"bootstrap.servers": settings.bootstrap}, Names(settings.prefix))
+    letters = DeadLetters(confluent(settings.bootstrap, settings.security), Names(settings.prefix))
 
     def chosen(kept: Kept) -> bool:
         return wanted(kept.reject) and (kept.is_new or arguments.again)

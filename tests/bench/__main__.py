@@ -16,6 +16,7 @@ from typing import Final
 
 from pipeline.stream.names import Names
 from pipeline.stream.topics import ClusterError, Topic, Topics, wanted
+from tests.bench import adapters
 from tests.bench.fleets import COHORTS, DEVICES, STANDARD_FLEET, Recording, Shape, produce, record
 from tests.bench.runs import ROOT, MeasurementError, Run, run, run_together
 from tests.bench.table import Results
@@ -104,7 +105,6 @@ def measure(bench: Bench, results: Results, rounds: int, slow: int) -> list[str]
             continue
         results.add(name, bench.other(script, topic, recording.events if "Bytewax" in name else slow))
         said += [results.against(INGEST, name), results.against(CHAIN, name)]
-    # The costs of further adapters go here: a recording in their format, `ingest alone` on it, and its line.
     for few, many in (COHORTS, DEVICES):
         for shape in (few, many):
             recording, topic = bench.prepare(shape)
@@ -141,8 +141,10 @@ def main() -> int:
         except MeasurementError as error:
             print(f"make bench: {error}", file=sys.stderr)
             return 1
-    print("\n" + results.table() + "\n" + "\n".join(said))
-    results.write(arguments.out, {"events": arguments.events, "rounds": arguments.rounds})
+    costs = adapters.rows()
+    print("\n".join(["", results.table(), *said, "", adapters.table(costs)]))
+    about = {"events": arguments.events, "rounds": arguments.rounds, "adapters": [row._asdict() for row in costs]}
+    results.write(arguments.out, about)
     print(f"written: {arguments.out}")
     return 0
 
