@@ -6,7 +6,7 @@ Keyed by operator: silence, the shape of the day and the prior of a thin cohort 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -40,6 +40,9 @@ Parts: TypeAlias = dict[Cohort, list[CohortWindow]]
 VERSION: Final = 2
 """Of the snapshot."""
 
+HOUR_MS: Final = 60 * MINUTE_MS
+TOLD_MS: Final = 2 * HOUR_MS
+"""Of a silence so long every minute is told."""
 MOST_TOLD: Final = 10_000
 """Decisions and histories that are remembered, so that one that comes twice counts once."""
 
@@ -70,6 +73,8 @@ class Baseline:
         self._watermark = Watermark(self._sources)
         self._pending: dict[int, list[Windows]] = defaultdict(list)
         self._closed: int | None = None
+        self._heard = 0
+        """The last minute in which something came."""
         self._slot: int | None = None
         self._table = ChannelTable()
         self._book = AnchorBook(self._table, self._policy)
@@ -113,14 +118,28 @@ class Baseline:
         for minute in sorted(minute for minute in self._pending if minute <= upto):
             late = self._closed is not None and minute <= self._closed
             due[(self._closed or 0) + MINUTE_MS if late else minute] += self._pending.pop(minute)
-        if len(self._feeds) and upto not in due:
-            due[upto] = []  # the clock runs, and nothing came: that is silence, and nobody else will tell
+        for minute in self._silent(due, upto):
+            due[minute] = []  # the clock runs, and nothing came: that is silence, and nobody else will tell
         out: list[Evidence | Anchors | Tick] = []
         for minute in sorted(due):
             out += self._close(minute, due[minute])
         self._closed = upto
         out.append(Tick(self.name, upto))
         return out
+
+    def _silent(self, due: Mapping[int, Sequence[Windows]], upto: int) -> list[int]:
+        """Minutes up to `upto` in which nothing came, that are to be closed all the same: all of the first two hours of
+        a silence, then one an hour. Which they are follows from the windows alone, however ticks were cut."""
+        found = []
+        if len(self._feeds) and self._closed is not None:
+            for minute in range(self._closed + MINUTE_MS, upto + 1, MINUTE_MS):
+                if minute in due:
+                    self._heard = minute
+                elif minute - self._heard <= TOLD_MS or minute % HOUR_MS == 0:
+                    found.append(minute)
+        elif due:
+            self._heard = max(due)
+        return found
 
     @property
     def cohorts(self) -> int:
@@ -197,6 +216,7 @@ class Baseline:
             "watermark": self._watermark.snapshot(),
             "pending": [[minute, msgspec.to_builtins(windows)] for minute, windows in sorted(self._pending.items())],
             "closed": self._closed,
+            "heard": self._heard,
             "slot": self._slot,
             "operations": self._table.snapshot(),
             "book": self._book.snapshot(),
@@ -231,7 +251,7 @@ class Baseline:
         self._watermark.restore(state["watermark"])
         for minute, windows in state["pending"]:
             self._pending[minute] = msgspec.convert(windows, list[Windows])
-        self._closed, self._slot = state["closed"], state["slot"]
+        self._closed, self._heard, self._slot = state["closed"], state["heard"], state["slot"]
         self._table = ChannelTable(tuple(state["operations"]))
         self._book = AnchorBook(self._table, self._policy)
         self._book.restore(state["book"])

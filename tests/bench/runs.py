@@ -108,10 +108,11 @@ def _said(process: subprocess.Popen[bytes], error: IO[bytes]) -> dict[str, Any]:
         msg = f"it did not end: {process.args!r}"
         raise MeasurementError(msg) from late
     lines = [line for line in out.decode().splitlines() if line.startswith("{")]
-    if not lines:
+    if not lines or process.returncode:
         error.seek(0)
+        nothing = "" if lines else " and no result"
         tail = "\n".join(error.read().decode(errors="replace").splitlines()[-30:])
-        msg = f"{process.args!r} ended with status {process.returncode} and no result:\n{tail}"
+        msg = f"{process.args!r} ended with status {process.returncode}{nothing}:\n{tail}"
         raise MeasurementError(msg)
     found: dict[str, Any] = json.loads(lines[-1])
     return found

@@ -78,7 +78,9 @@ def said_of(baseline: Baseline, at: int, held: Mapping[Cohort, CohortWindow]) ->
 
 
 def evidence_of(baseline: Baseline, at: int, held: Mapping[Cohort, CohortWindow]) -> Evidence:
-    return next(message for message in said_of(baseline, at, held) if isinstance(message, Evidence))
+    """Of that minute; silent ones before it are told as well."""
+    said = said_of(baseline, at, held)
+    return next(message for message in said if isinstance(message, Evidence) and message.minute == at)
 
 
 def minute(number: int) -> int:

@@ -425,3 +425,13 @@ def test_resumed_at_any_minute_it_says_what_the_straight_run_says(cut: int, seed
         at = minute(number * 30)
         assert plain([*said_of(resumed, at, held)]) == plain([*said_of(straight, at, held)])
     assert resumed.snapshot() == straight.snapshot()
+
+
+@pytest.mark.parametrize("step", [1, 7, 60])
+def test_silent_minutes_are_told_alike_however_the_ticks_are_cut(step: int) -> None:
+    """A worker that was away sees the clock jump; one that was there sees it tick."""
+    baseline = Baseline(["a"])
+    told = [evidence_of(baseline, minute(0), {STB: cohort(STB)}).minute]
+    for at in [*range(step, 300, step), 300]:
+        told += [said.minute for said in baseline.feed(Tick("a", minute(at))) if isinstance(said, Evidence)]
+    assert told == [minute(number) for number in [*range(121), 180, 240, 300]]
