@@ -108,7 +108,7 @@ def _said(process: subprocess.Popen[bytes], error: IO[bytes]) -> dict[str, Any]:
         msg = f"it did not end: {process.args!r}"
         raise MeasurementError(msg) from late
     lines = [line for line in out.decode().splitlines() if line.startswith("{")]
-    if not lines or process.returncode:
+    if not lines or process.returncode not in (0, -signal.SIGTERM):  # those that were asked to end
         error.seek(0)
         nothing = "" if lines else " and no result"
         tail = "\n".join(error.read().decode(errors="replace").splitlines()[-30:])
