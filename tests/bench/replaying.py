@@ -17,5 +17,6 @@ if __name__ == "__main__":
     meter.saw(1)
     with contextlib.redirect_stdout(io.StringIO()):
         status = main(["replay", "--json", file])
-    meter.report(int(events) + 1)
+    if status == 0:
+        meter.report(int(events) + 1)
     sys.exit(status)
