@@ -74,6 +74,8 @@ class Verdict:
         )
         self.rates = np.array([not one.channel.is_shift for one in judged])
         self.least = np.where(self.rates, MATERIAL_RATE, MATERIAL_SHIFT)
+        plain = np.array([not one.against for one in judged])  # a contrast takes out moods that stand in its own excess
+        self.own_least = np.where(plain, OWN_PART * self.least, 0.0)
         raw = np.where(residual.weight > 0, residual.own * residual.weight, 0.0)
         self.own: Floats = (structure.membership @ raw) / np.maximum(structure.membership @ residual.weight, 1e-12)
         self.together = main_channels(judged)
@@ -119,7 +121,7 @@ class Given:
         v = self.verdict
         nats = np.where(v.rates, likelihood.rate(self.b, self.c), likelihood.shift(self.b, self.c))
         rises = (self.effect > 0) & (v.own > 0)
-        material = rises & (self.effect >= v.least) & (v.own >= OWN_PART * v.least)
+        material = rises & (self.effect >= v.least) & (v.own >= v.own_least)
         single = np.where(material, nats, NOTHING)
         weak = self._weak(nats, rises, material)
         return np.concatenate((single, weak[:, None]), axis=1)
