@@ -172,15 +172,18 @@ class Judge:
 
     # -- measuring ---------------------------------------------------------------------------------------------------
 
-    def measure(self) -> None:
-        """Over the reference week: how far does each level wander, on blocks of four hours and of a day?"""
+    def measure(self, blocks: int = BLOCKS) -> None:
+        """Over the last `blocks` of blocks, at most a week: how far does each level wander within four hours and a day?
+
+        Fewer days are fewer degrees of freedom, and leave more to the prior.
+        """
         assert self.lattice is not None
         operators = [cohort.operator for cohort in self.lattice.cohorts]
         for name, length in MEASURED_SPANS.items():
-            blocks = [self._residuals(part) for part in self._history.parts(self.rows, length, length, BLOCKS)]
-            value = np.stack([one.value for one in blocks])
-            sampling = np.stack([one.sampling for one in blocks])
-            count = len(blocks)
+            found = [self._residuals(part) for part in self._history.parts(self.rows, length, length, blocks)]
+            value = np.stack([one.value for one in found])
+            sampling = np.stack([one.sampling for one in found])
+            count = len(found)
             for kind in sorted({one.mood for one in self.judged}):
                 columns = [i for i, one in enumerate(self.judged) if one.mood == kind]
                 guess = float(self.moods.day(kind)[-1])
@@ -191,7 +194,7 @@ class Judge:
                 dof = self.lattice.components.groups * float(count - 1)
                 self.moods.measured[kind, name] = (variance * count / (count - 1), dof)
             if length == DAY_BLOCKS:
-                self._measure_tails(blocks)
+                self._measure_tails(found)
 
     def _measure_tails(self, days: list[Residuals]) -> None:
         """Deleted residuals of cohorts whose day is mood rather than sampling: how heavy are their tails?"""

@@ -12,7 +12,7 @@ from models.snapshot import Plain, expect_version
 from pipeline.detect.evidence import Anchors, Evidence, arrays_from_plain, arrays_to_plain
 from pipeline.detect.feedwatch import FeedWatch
 from pipeline.detect.follow import Follower
-from pipeline.detect.history import BLOCKS, STEP_MS, History
+from pipeline.detect.history import BLOCKS, DAY_BLOCKS, STEP_MS, History
 from pipeline.detect.judge import Judge
 from pipeline.detect.references import References
 from pipeline.detect.watermark import Watermark
@@ -89,8 +89,9 @@ class Pattern:
         at, due = closed
         if not due or not self.judge.ready():
             return []
-        if self._history.blocks_seen != before and self._history.blocks_seen % BLOCKS == 0:
-            self.judge.measure()
+        seen = self._history.blocks_seen
+        if seen != before and seen % (DAY_BLOCKS if 2 * DAY_BLOCKS <= seen < BLOCKS else BLOCKS) == 0:
+            self.judge.measure(min(seen, BLOCKS))
         assert opened is not None
         self.judge.pass_time((step - opened) * STEP_MS, self._is_quiet())
         return self._follower.judge(due, at, self._lag_ms)

@@ -21,6 +21,8 @@ Floats: TypeAlias = NDArray[np.float64]
 MATERIAL_SHIFT: Final = float(np.log(1.04))
 """A smaller change of latency is no news; materiality is asked of the estimate, not built into the null."""
 MATERIAL_RATE: Final = 0.10
+OWN_PART: Final = 0.5
+"""What part of that a scope must be off by itself: what only its siblings' fall makes stand out is no news of it."""
 WEAK_PRIOR: Final = 0.2
 """A change shows in a signal with this probability: what the weak pattern starts from."""
 WEAK_SHARE: Final = 0.6
@@ -72,6 +74,8 @@ class Verdict:
         )
         self.rates = np.array([not one.channel.is_shift for one in judged])
         self.least = np.where(self.rates, MATERIAL_RATE, MATERIAL_SHIFT)
+        plain = np.array([not one.against for one in judged])  # a contrast takes out moods that stand in its own excess
+        self.own_least = np.where(plain, OWN_PART * self.least, 0.0)
         raw = np.where(residual.weight > 0, residual.own * residual.weight, 0.0)
         self.own: Floats = (structure.membership @ raw) / np.maximum(structure.membership @ residual.weight, 1e-12)
         self.together = main_channels(judged)
@@ -117,7 +121,7 @@ class Given:
         v = self.verdict
         nats = np.where(v.rates, likelihood.rate(self.b, self.c), likelihood.shift(self.b, self.c))
         rises = (self.effect > 0) & (v.own > 0)
-        material = rises & (self.effect >= v.least)
+        material = rises & (self.effect >= v.least) & (v.own >= v.own_least)
         single = np.where(material, nats, NOTHING)
         weak = self._weak(nats, rises, material)
         return np.concatenate((single, weak[:, None]), axis=1)
