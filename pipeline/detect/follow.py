@@ -76,7 +76,8 @@ class Follower:
         self.evidence = -9.0
         latest: list[_Seen] = []
         for span in due:
-            seen = _Seen(span, self._judge.verdict(span), self._history.totals(self._judge.rows, span))
+            totals = self._history.totals(self._judge.rows, span)
+            seen = _Seen(span, self._judge.verdict(span, totals), totals)
             latest.append(seen)
             out += self._search(seen, at, lag_ms)
         out += self._follow(at, latest, lag_ms)
@@ -202,7 +203,6 @@ class Follower:
         lag_ms: Mapping[int, float],
     ) -> list[Incident]:
         """One incident grows to the wider scope; the others within it are explained by it."""
-        lattice = seen.verdict.lattice
         parts = self._nodes(inside)
         others = [other for other in known if other not in parts]
         given = seen.verdict.given(others)
@@ -214,9 +214,9 @@ class Follower:
             -MOST_PARTS:
         ]
         out = [self._incidents.change(first, "firing", at, finding)]
-        return out + self._merge(first, lattice.scopes[node], at)
+        return out + self._merge(first, at)
 
-    def _merge(self, into: Case, scope: object, at: int) -> list[Incident]:
+    def _merge(self, into: Case, at: int) -> list[Incident]:
         """Incidents of the same signals within the scope of `into` are over: it explains them."""
         lattice = self._judge.lattice
         assert lattice is not None
@@ -336,7 +336,7 @@ class Follower:
             case.merged_into = taken.incident_id
             return [self._incidents.change(case, "resolved", at)]
         out = [self._incidents.change(case, "firing", at, finding)]
-        return out + (self._merge(case, finding.scope, at) if moved else [])
+        return out + (self._merge(case, at) if moved else [])
 
     def _lead(self, given: Given, node: int, channels: Sequence[int]) -> list[int]:
         """Of the case's channels the strongest of each kind: what its scope is asked of."""

@@ -24,7 +24,6 @@ BLOCK_MS: Final = 2 * SLOT_MS
 BLOCKS: Final = 42
 """Seven days of blocks of four hours."""
 DAY_BLOCKS: Final = DAY_MS // BLOCK_MS
-STEPS_PER_DAY: Final = DAY_MS // STEP_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ class Judge:
             self.judged = judged_channels(references.channels)
         return True
 
-    def verdict(self, span: Span) -> Verdict:
+    def verdict(self, span: Span, totals: Sums | None = None) -> Verdict:
+        """What a span says; `totals`: its sums, where they are at hand."""
         assert self.lattice is not None
         kinds = [one.mood for one in self.judged]
         day = np.stack([self.moods.day(kind) for kind in kinds])
@@ -91,7 +92,7 @@ class Judge:
         return Verdict(
             self.lattice,
             self.judged,
-            self._residuals(self._history.totals(self.rows, span)),
+            self._residuals(self._history.totals(self.rows, span) if totals is None else totals),
             self.moods.variances(kinds, span.name) + day / max(days, 1.0),
             np.array([self.moods.tail(kind) for kind in kinds]),
         )
