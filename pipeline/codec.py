@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 import msgspec
 
 from pipeline.detect.evidence import Anchors, Evidence, Learned, arrays_from_plain, arrays_to_plain
-from pipeline.messages import Decision, Incident, Reject, Tick, Windows
+from pipeline.messages import Action, Change, Decision, Incident, Reject, Tick, Windows
 
-Message: TypeAlias = Windows | Tick | Decision | Learned | Reject | Evidence | Anchors | Incident
+Message: TypeAlias = Windows | Tick | Decision | Learned | Reject | Evidence | Anchors | Incident | Action | Change
 
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=arrays_to_plain)

@@ -218,6 +218,81 @@ class Confidence(msgspec.Struct, frozen=True):
     doubts: list[str] = []
 
 
+class Change(msgspec.Struct, frozen=True, tag="change"):
+    """Something that was changed on purpose, or first seen in the telemetry (`inferred`); incidents quote those that
+    precede their onset."""
+
+    change_id: str
+    """Taken once, however often it comes."""
+    at: int
+    """When it took effect, ms epoch."""
+    kind: str
+    """`deployment`, `configuration`, `certification`, `firmware`, `app_version`, `contract`, `feed` or `other`."""
+    what: str
+    """A sentence, or a name and version, for people."""
+    scope: dict[str, str] = {}
+    """Dimensions and values that it touches; what is left out means all."""
+    services: list[str] = []
+    """Services of the intent that it touches; empty: not known."""
+    by: str = ""
+    link: str | None = None
+    inferred: bool = False
+    """Nobody told of it: it was first seen in the telemetry."""
+    configuration: dict[str, str] = {}
+    """Of a `configuration`: settings and the values that they have within the scope from then on."""
+
+
+class RelatedChange(msgspec.Struct, frozen=True):
+    """A change that precedes an incident's onset; `fit`, 0 to 1: how well scope and time go together."""
+
+    change: Change
+    fit: float
+
+
+class Action(msgspec.Struct, frozen=True, tag="action"):
+    """What a person did about an incident. Stands in the log of the evidence, so that it counts at the same place
+    whenever that log is read again."""
+
+    action_id: str
+    """Taken once, however often it comes."""
+    at: int
+    """When, ms epoch."""
+    by: str
+    incident_id: str
+    verb: str
+    """`acknowledge`, `note`, `accept` (its level is the anchor from now on; a `Decision` goes with it), `false_alarm`,
+    `confirm`."""
+    text: str = ""
+
+
+class Danger(msgspec.Struct, frozen=True):
+    """A line of the intent that an incident endangers."""
+
+    service: str
+    line: str
+    """The line as its author would quote it, such as `playback_start latency p95 <= 1200 ms over 1h`."""
+    place: str
+    """`intent.yaml:12`, or `built-in intent`."""
+    threshold_id: str | None = None
+    """None: it is the service's priority that is quoted, as it has no threshold there."""
+    broken: bool = False
+    """It is broken already."""
+    burn: float | None = None
+    """Budget of the line that is used up, as a multiple of what is allowed."""
+    at: int | None = None
+    """When it will be broken if this goes on, with an interval; None: not to be told, or not at all."""
+    at_from: int | None = None
+    at_until: int | None = None
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What follows from an incident's cause, by the dependencies of the intent: another service that suffers too."""
+
+    service: str
+    since: int
+    signals: list[Signal] = []
+
+
 class Incident(msgspec.Struct, frozen=True, tag="incident"):
     """One change of an incident; the newest with an `incident_id` is its state. Fields as in the wire contract."""
 
@@ -247,3 +322,23 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
     """The workaround that hides it (`suppressed`), or that hid it and has expired."""
     owner: str | None = None
     """Whom it is owed by: the owner of that workaround."""
+    forming_at: int | None = None
+    """When it was first said, fired (first), was acknowledged (first), began to recover and was resolved (last), ms
+    epoch on the arrival clock; None: not, or not yet."""
+    fired_at: int | None = None
+    acknowledged_at: int | None = None
+    recovering_at: int | None = None
+    resolved_at: int | None = None
+    actions: list[Action] = []
+    """What people did about it, oldest first."""
+    verdict: str | None = None
+    """`true` or `false_alarm`, where a person said so last."""
+    changes: list[RelatedChange] = []
+    """Known changes that precede its onset, best fit first."""
+    dangers: list[Danger] = []
+    """Lines of the intent that it endangers, the soonest first."""
+    effects: list[Effect] = []
+    """Services that suffer with it because they depend on what it names."""
+    containment: list[str] = []
+    """First steps that the intent has for the services touched, and their runbooks."""
+    runbooks: list[str] = []

@@ -2,6 +2,28 @@
 
 from pipeline.intent.default import default
 from pipeline.intent.load import ConfigurationError, Fault, load
-from pipeline.intent.model import Intent, Priority, Service, Severity
+from pipeline.intent.model import (
+    Degradation,
+    Intent,
+    Priority,
+    QuietHours,
+    Receiver,
+    Service,
+    Severity,
+    Threshold,
+)
 
-__all__ = ["ConfigurationError", "Fault", "Intent", "Priority", "Service", "Severity", "default", "load"]
+__all__ = [
+    "ConfigurationError",
+    "Degradation",
+    "Fault",
+    "Intent",
+    "Priority",
+    "QuietHours",
+    "Receiver",
+    "Service",
+    "Severity",
+    "Threshold",
+    "default",
+    "load",
+]

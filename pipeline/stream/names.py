@@ -25,6 +25,11 @@ class Names:
         return f"{self.prefix}incidents"
 
     @property
+    def changes(self) -> str:
+        """Deployments and the like, as people and their tools tell of them."""
+        return f"{self.prefix}changes"
+
+    @property
     def rejects(self) -> str:
         return f"{self.prefix}rejects"
 

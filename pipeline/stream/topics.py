@@ -28,6 +28,11 @@ _NOT_YET: Final = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        # "No leaders found": the client looks for the leader before it asks.
+        KafkaError._NOENT,
+        KafkaError._UNKNOWN_PARTITION,
     }
 )
 """What brokers say of a partition that is being made."""

@@ -20,6 +20,19 @@ def create(bootstrap: str, *, replicas: int = 1, config: dict[str, str] | None =
     return topic
 
 
+def leader_of(bootstrap: str, topic: str) -> int:
+    """Brokers that are asked right after a topic was made may not have heard of it."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    found: list[int] = []
+
+    def is_known() -> bool:
+        found[:] = [each.leader for each in admin.list_topics(topic, timeout=10).topics[topic].partitions.values()]
+        return bool(found) and found[0] > 0
+
+    until(is_known, within=30, what=f"the leader of {topic}")
+    return found[0]
+
+
 def produce(bootstrap: str, topic: str, values: list[bytes]) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
     for value in values:
@@ -84,7 +97,7 @@ def test_three_brokers_take_acknowledged_writes_while_one_of_them_is_dead(
 ) -> None:
     cluster = kafka_clusters(size=3)
     topic = create(cluster.bootstrap, replicas=3)
-    leader = AdminClient({"bootstrap.servers": cluster.bootstrap}).list_topics(topic).topics[topic].partitions[0].leader
+    leader = leader_of(cluster.bootstrap, topic)
     produce(cluster.bootstrap, topic, [b"all three"])
     cluster.broker(leader).kill()
     produce(cluster.bootstrap, topic, [b"two of three"])
