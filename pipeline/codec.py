@@ -7,9 +7,11 @@ from typing import Final, TypeAlias
 import msgspec
 
 from pipeline.detect.evidence import Anchors, Evidence, Learned, arrays_from_plain, arrays_to_plain
-from pipeline.messages import Action, Change, Decision, Incident, Reject, Tick, Windows
+from pipeline.messages import Action, Change, Decision, Incident, Proof, Reject, Tick, Windows
 
-Message: TypeAlias = Windows | Tick | Decision | Learned | Reject | Evidence | Anchors | Incident | Action | Change
+Message: TypeAlias = (
+    Windows | Tick | Decision | Learned | Reject | Evidence | Anchors | Incident | Action | Change | Proof
+)
 
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=arrays_to_plain)

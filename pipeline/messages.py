@@ -265,6 +265,25 @@ class Action(msgspec.Struct, frozen=True, tag="action"):
     text: str = ""
 
 
+class Proof(msgspec.Struct, frozen=True, tag="proof"):
+    """What a drill has shown of one service: the newest of a service is when it was last proven."""
+
+    service: str
+    at: int
+    """When the drill ended, ms epoch, wall clock."""
+    drill: str
+    found: bool
+    """All faults that the service does not tolerate were found in time, with the right scope, and routed."""
+    faults: int = 0
+    missed: int = 0
+    slowest_ms: int | None = None
+    """From the fault to the incident, the slowest of those found."""
+    route: str = ""
+    """Receiver that it would have been told."""
+    detail: str = ""
+    """A sentence for people."""
+
+
 class Danger(msgspec.Struct, frozen=True):
     """A line of the intent that an incident endangers."""
 

@@ -30,6 +30,11 @@ class Names:
         return f"{self.prefix}changes"
 
     @property
+    def proofs(self) -> str:
+        """What drills have shown, the newest by service (compacted)."""
+        return f"{self.prefix}proofs"
+
+    @property
     def rejects(self) -> str:
         return f"{self.prefix}rejects"
 
