@@ -57,8 +57,8 @@ class Limits:
 
 _LIMITS: Final = Limits()
 
-SAMPLED: Final = 7
-"""Versions of the app are counted of the records whose arrival is divisible by this, in ms: one in seven, whatever the
+SAMPLED: Final = 31
+"""Versions of the app are counted of the records whose arrival is divisible by this, in ms: one in 31, whatever the
 grain of the clock. To look at all of them would cost more than they tell."""
 
 

@@ -125,6 +125,8 @@ class Decision(msgspec.Struct, frozen=True, tag="decision"):
     signal: str | None = None
     days: int = 1
     """The present level is that of so many last days, 1 to 7."""
+    since: int | None = None
+    """Of the last day, only what came after this counts, ms epoch: the level of an incident is that since its onset."""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
