@@ -269,8 +269,8 @@ class Metrics(Collector):
         self.incident_seconds = self._made(
             Counter,
             "seamwatch_incident_seconds_total",
-            "Time that incidents took, by phase: onset to firing (detect), firing to acknowledged, recovering, resolved; "
-            "divided by seamwatch_incident_phases_total it is the mean.",
+            "Time that incidents took by phase: onset to firing (detect); firing to acknowledged, recovering, resolved "
+            "(divided by seamwatch_incident_phases_total: the mean).",
             PHASE,
             SEVERITY,
         )

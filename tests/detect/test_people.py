@@ -45,7 +45,7 @@ def fired(after_a_week: dict[str, Any]) -> tuple[dict[str, Any], Incident]:
 def restored(state: dict[str, Any], intent: Intent | None = None) -> Pattern:
     """By way of bytes, as after a restart."""
     pattern = Pattern([SOURCE], intent or default())
-    pattern.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(state), strict_map_key=False))
+    pattern.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(state)))
     return pattern
 
 
