@@ -223,9 +223,12 @@ class Follower:
             found = self._judge.strongest(given, seen.span, self._judge.days(seen.span), news)
             if found is None or found.net < 0.0:
                 continue
+            leads = self._judge.channels_of(given, found.node, found.channel)
+            same = any(case.effect_of(self._judge.judged[k].channel.signal) > 0 for k in leads)
+            why = telling.louder([self._judge.judged[k].channel for k in leads], same)
             finding, case.effects = self._explainer.finding(given, seen.totals, node, known, found.net, lag_ms)
             case.strength = float(given.score[node, found.channel])
-            out.append(self._incidents.begin(finding, "firing", at)[1])
+            out.append(self._incidents.begin(finding, "firing", at, why=why)[1])
         return out
 
     def _best(self, given: Given, node: int, channels: Sequence[int]) -> int:
