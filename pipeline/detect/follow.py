@@ -214,6 +214,8 @@ class Follower:
             node = lattice.node.get(case.scope)
             if case.finding.kind != "pattern" or node is None or not case.is_muted(at):
                 continue
+            if self._incidents.find(case.scope, "pattern") is not case:  # raised again since, as another
+                continue
             known = self._others(case, seen.span, at)
             given = seen.verdict.given(known)
             news = np.zeros(given.score.shape, dtype=np.bool_)
