@@ -91,6 +91,9 @@ class Case:
     """Time of the newest record."""
     relapses: int = 0
     """Times that it fired again, see `hold`."""
+    moves: int = 0
+    moved_at: int = 0
+    """Times that its scope became another, and when that was last."""
     why: str = ""
     """What the newest record says beside the finding."""
     is_back: bool = False
@@ -200,6 +203,8 @@ class Incidents:
     def change(self, case: Case, state: str, at: int, finding: Finding | None = None, why: str = "") -> Incident:
         """Move a case to a state (it may be in it already) and write the record; `why`: a sentence beside it."""
         before = case.state
+        if finding is not None and finding.scope != case.scope:
+            case.moves, case.moved_at = case.moves + 1, at
         case.finding = finding or case.finding
         if state != before:
             case.since = at
