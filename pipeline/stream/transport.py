@@ -38,8 +38,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 CHUNK: Final = 16_000
-"""Records in one message at most: between two of them, some 80 ms, the event loop breathes. Smaller ones cost more each:
-a batch is dealt with in arrays."""
+"""Records in one message at most: between two of them, some 80 ms, the event loop breathes. A batch is dealt with in
+arrays, so that a smaller one costs more a record."""
 
 FETCH_WAIT_MS: Final = 250
 
