@@ -1,8 +1,8 @@
 """A newcomer's path: every command of README.md, word by word, in its order, in one shell.
 
-What a person leaves running in another terminal (`# until Ctrl-C`) runs beside the rest of its block and is ended with it;
-a command that fails is tried again for a while, as a person would. Only the two addresses are others, so that nothing
-else on the machine is in the way.
+What a person leaves running in another terminal (`# until Ctrl-C`) runs beside the rest of its block and is ended with
+it; a command that fails is tried again for a while, as a person would. Only the two addresses are others, so that
+nothing else on the machine is in the way.
 """
 
 from __future__ import annotations
