@@ -282,8 +282,9 @@ class Baseline:
         for learned in self._waiting:
             out += self._take_over(learned, slot, minute)
         self._waiting.clear()
-        for part in sorted(windows, key=lambda one: (one.operator, one.source, one.part)):
-            out += self._firsts.look(part.operator, part.cohorts, minute)
+        firsts = [first for part in windows for first in self._firsts.look(part.operator, part.cohorts, minute)]
+        # However the minute was spread over sources.
+        out += sorted(firsts, key=lambda first: first.change_id)
         parts, gone = self._housed(windows, minute, changed)
         cohorts = sorted(parts)
         rows = np.array([self._book.row(cohort) for cohort in cohorts], dtype=np.intp)

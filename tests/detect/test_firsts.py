@@ -18,7 +18,7 @@ LATER = NOW + DAY_MS
 
 
 def window(firmware: str = "tv-1.0", **changes: Any) -> CohortWindow:
-    fields = {"device_class": "tv", "environment": "production", "records": 5} | changes
+    fields: dict[str, Any] = {"device_class": "tv", "environment": "production", "records": 5} | changes
     return CohortWindow(firmware=firmware, **fields)
 
 

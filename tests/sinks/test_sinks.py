@@ -78,7 +78,9 @@ async def test_the_phases_of_an_incident_are_timed_once_each_and_not_again_by_th
     for record in (incident(state="forming"), fired, fired, seen, over):
         await meter.send(record)
     phases = {"detect": 30, "acknowledge": 5, "recover": 20, "resolve": 90}
-    assert {phase: metrics.incident_seconds.value(phase, "page") / 60 for phase in phases} == phases
+    assert {phase: metrics.incident_seconds.value(phase, "page") for phase in phases} == {
+        phase: minutes * 60.0 for phase, minutes in phases.items()
+    }
     assert {metrics.incident_phases.value(phase, "page") for phase in phases} == {1}
     next_worker = MeterSink(metrics)
     await next_worker.restore([seen])
