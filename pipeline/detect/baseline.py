@@ -283,8 +283,8 @@ class Baseline:
             out += self._take_over(learned, slot, minute)
         self._waiting.clear()
         firsts = [first for part in windows for first in self._firsts.look(part.operator, part.cohorts, minute)]
-        # However the minute was spread over sources.
-        out += sorted(firsts, key=lambda first: first.change_id)
+        firsts.sort(key=lambda first: first.change_id)  # however the minute was spread over sources
+        out += firsts
         parts, gone = self._housed(windows, minute, changed)
         cohorts = sorted(parts)
         rows = np.array([self._book.row(cohort) for cohort in cohorts], dtype=np.intp)
