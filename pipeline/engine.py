@@ -48,7 +48,7 @@ class Engine:
         decisions: Iterable[Decision] = (),
     ) -> None:
         self.ingest = Ingest(source, adapter=adapter)
-        self.baseline = Baseline([source])
+        self.baseline = Baseline([source], thresholds=intent.thresholds)
         self.pattern = Pattern([self.baseline.name], intent)
         self._decisions = deque(sorted(decisions, key=lambda decision: (decision.at, decision.decision_id)))
         for each in learned:

@@ -10,12 +10,16 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.breach import Breaches
+from pipeline.detect.cascade import Dependencies, joined
+from pipeline.detect.channels import EVERY
+from pipeline.detect.dangers import grown
 from pipeline.detect.explain import Explainer
 from pipeline.detect.history import SPANS, History, Span, Sums
 from pipeline.detect.judge import FORMING_NATS, Found, Judge
 from pipeline.detect.references import References
 from pipeline.detect.verdict import Given, Verdict
-from pipeline.incidents.life import Case, Incidents, differs
+from pipeline.incidents.life import Case, Finding, Incidents, Scope, differs
 from pipeline.intent import Intent
 from pipeline.messages import Incident
 
@@ -61,13 +65,20 @@ class Follower:
     """
 
     def __init__(
-        self, references: References, history: History, judge: Judge, incidents: Incidents, intent: Intent
+        self,
+        references: References,
+        history: History,
+        judge: Judge,
+        incidents: Incidents,
+        intent: Intent,
+        breaches: Breaches,
     ) -> None:
         self._history = history
         self._judge = judge
         self._incidents = incidents
         self._budget = intent.false_pages_per_week
-        self._explainer = Explainer(references, history, judge, intent)
+        self._explainer = Explainer(references, history, judge, intent, breaches)
+        self._dependencies = Dependencies(intent)
         self.evidence = 0.0
 
     def judge(self, due: Sequence[Span], at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
@@ -167,10 +178,79 @@ class Follower:
             case.effects = effects
             case.changed_at = at
             return []
+        strength = float(given.score[node, found.channel])
+        cause = self._cause_of(finding, node)
+        if cause is not None:
+            return self._suffer(cause, finding, effects, strength, at)
+        followers = self._followers(finding, node) if state == "firing" else []
+        for other in followers:
+            finding = self._joined(finding, other.finding, strength, other.strength)
         case, record = self._incidents.begin(finding, state, at)
         case.effects = effects
-        case.strength = float(given.score[node, found.channel])
-        return [record]
+        case.strength = strength
+        for other in followers:
+            self._take_in(case, other.scope, other.effects)
+            other.merged_into = case.incident_id
+        return [record, *(self._incidents.change(other, "resolved", at) for other in followers)]
+
+    # -- causes and effects ------------------------------------------------------------------------------------------
+
+    def _cause_of(self, finding: Finding, node: int) -> Case | None:
+        """The open incident that a finding follows from."""
+        near = (case for case in self._open() if self._is_comparable(case, node))
+        return next((case for case in near if self._dependencies.follows(finding, case.finding)), None)
+
+    def _followers(self, finding: Finding, node: int) -> list[Case]:
+        """Open incidents that follow from a finding: their cause has come to light."""
+        near = (case for case in self._open() if self._is_comparable(case, node))
+        return [case for case in near if self._dependencies.follows(case.finding, finding)]
+
+    def _is_comparable(self, case: Case, node: int) -> bool:
+        """Does one of the scopes lie within the other? A cause may be confined to a part of what is seen to suffer, and
+        what suffers may be seen in a part only."""
+        lattice = self._judge.lattice
+        assert lattice is not None
+        own = lattice.node.get(case.scope)
+        if own is None:
+            return False
+        mine, its = set(lattice.members[own]), set(lattice.members[node])
+        return mine <= its or its <= mine
+
+    def _joined(self, cause: Finding, effect: Finding, strength: float, other: float) -> Finding:
+        services = self._dependencies.follows(effect, cause)
+        part = other / max(strength + other, 1e-9)
+        return grown(effect, joined(cause, effect, services, part)) if services else cause
+
+    def _suffer(
+        self, cause: Case, finding: Finding, effects: Mapping[str, float], strength: float, at: int
+    ) -> list[Incident]:
+        """What follows from an open incident is no incident of its own."""
+        new = grown(cause.finding, self._joined(cause.finding, finding, cause.strength, strength))
+        self._take_in(cause, finding.scope, effects)
+        if not differs(cause.finding, new):
+            return []
+        return [self._incidents.change(cause, cause.state, at, new)]
+
+    def _take_in(self, cause: Case, scope: Scope, effects: Mapping[str, float]) -> None:
+        """An effect's scope is explained from now on, and has to recover as well."""
+        if scope != cause.scope:
+            cause.parts = tuple(dict.fromkeys((*cause.parts, scope)))[-MOST_PARTS:]
+        for name, size in effects.items():
+            cause.effects.setdefault(name, size)
+
+    def _joins(self, case: Case, given: Given, node: int) -> bool:
+        """Has the cause of an incident come to light in its very scope, or has a service begun to suffer with it?"""
+        if not self._dependencies:
+            return False
+        known = {name.partition("/")[0] for name in case.effects}
+        seen = {
+            one.channel.operation
+            for one, nats in zip(self._judge.judged, given.score[node].tolist(), strict=False)
+            if nats >= LEAST_TELLING and one.channel.operation != EVERY
+        }
+        return bool(seen - known) and self._dependencies.are_related(seen | known)
+
+    # -- growing -----------------------------------------------------------------------------------------------------
 
     def _best(self, given: Given, node: int, channels: Sequence[int]) -> int:
         """The scope, above or below `node`, that explains the deviation most plausibly."""
@@ -208,6 +288,7 @@ class Follower:
         given = seen.verdict.given(others)
         finding, effects = self._explainer.finding(given, seen.totals, node, others, found.net, lag_ms)
         first = min(inside, key=lambda case: case.fired_at or 0)
+        finding = grown(first.finding, finding)
         first.effects = effects
         first.strength = float(given.score[node].max())
         first.parts = tuple(dict.fromkeys(scope for case in inside for scope in (*case.parts, case.scope)))[
@@ -317,14 +398,18 @@ class Follower:
         plausible = self._judge.plausible(given, lead)
         tells = given.explains(lead)[node] >= max(LEAST_TELLING, case.strength / 2.0)
         moved = bool(tells and better != node and plausible[better] >= plausible[node] + SWITCH_NATS)
-        if strongest < SHARPER * case.strength and not moved:
+        joining = [item for item in givens if self._joins(case, item[1], node)]
+        if strongest < SHARPER * case.strength and not moved and not joining:
             return []
+        if joining and not moved:
+            seen, given = joining[-1]
         node = better if moved else node
         case.strength = max(case.strength, strongest)
         channel = int(np.argmax(given.score[node]))
         net = float(given.score[node, channel] - self._judge.toll(SPANS[-1])[node, channel])
         known = self._others(case, seen.span, at)
         finding, effects = self._explainer.finding(given, seen.totals, node, known, net, lag_ms)
+        finding = grown(case.finding, finding)
         if moved:
             case.effects = effects
         for name, effect in effects.items():
