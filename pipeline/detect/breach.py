@@ -2,15 +2,16 @@
 
     forming -> firing -> recovering -> resolved
 
-Forming: over its whole window a line is nearly used up, and it is being crossed now. Firing: a rule of burn rates holds
-(`burn.py`). Recovering: lately the line is kept again. Resolved: it is kept over its whole window again. Lines that break
-on the same scope are one incident. What a pattern explains (without its cohorts the line would hold) is no incident of
-its own: the pattern says that the line is broken, and is as grave as that. A breach that was there first goes over into it.
+Forming: over its whole window a line is nearly used up, and it is being crossed now. Firing: a rule of burn rates
+holds (`burn.py`). Recovering: lately the line is kept again. Resolved: it is kept over its whole window again. Lines
+that break on the same scope are one incident. What a pattern explains (without its cohorts the line would hold) is no
+incident of its own: the pattern says that the line is broken, and is as grave as that. A breach that was there first
+goes over into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -224,7 +225,7 @@ class Breaches:
 
     def _begin(self, name: str, at: int) -> list[Incident]:
         """Groups of a threshold that are in no incident yet: all of them together where all are broken."""
-        burn, state = self.burns[name], self._now[name]
+        state = self._now[name]
         mine = [run for run in self._runs if run.threshold_id == name]
         held = {row for run in mine for row in self._rows(run)}
         firing = {row for run in mine if self._case(run).state == "firing" for row in self._rows(run)}
@@ -248,7 +249,7 @@ class Breaches:
         """A line is broken wherever it is asked for: one incident, that of the first; it takes the others in."""
         if len(mine) == 1 and set(rows) <= set(self._rows(mine[0])):
             return []
-        scope = self._narrow(name, rows, tuple(_ordered(self.burns[name].threshold.scope)))
+        scope = self._narrow(name, rows, _ordered(self.burns[name].threshold.scope))
         first = min(mine, key=lambda run: (self._case(run).state != "firing", run.since), default=None)
         old = [self._case(run) for run in mine]
         self._runs = [run for run in self._runs if run.threshold_id != name]
@@ -274,7 +275,7 @@ class Breaches:
         burn = self.burns[name]
         if scope is None:
             group = dict(zip(burn.threshold.per, burn.groups[rows[0]], strict=True))
-            scope = self._narrow(name, rows, tuple(_ordered({**burn.threshold.scope, **group})))
+            scope = self._narrow(name, rows, _ordered({**burn.threshold.scope, **group}))
         case = self._open_at(scope)
         run = self._run(name, rows, "" if case is None else case.incident_id, scope)
         runs = [one for one in self._runs if one.incident_id == run.incident_id]
@@ -361,9 +362,8 @@ def _contains(scope: Scope, cohort: Cohort) -> bool:
     return all(getattr(cohort, name) == value for name, value in scope)
 
 
-def _ordered(pairs: dict[str, str] | object) -> list[tuple[str, str]]:
-    held = dict(pairs)  # type: ignore[call-overload]  # a Mapping
-    return [(name, held[name]) for name in DIMENSIONS if name in held]
+def _ordered(pairs: Mapping[str, str]) -> Scope:
+    return tuple((name, pairs[name]) for name in DIMENSIONS if name in pairs)
 
 
 def _is_late(evidence: Evidence, cohort: Cohort) -> bool:

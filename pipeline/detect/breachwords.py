@@ -122,8 +122,9 @@ def _summary(scope: Scope, lines: Sequence[Broken]) -> str:
         f"take longer than {threshold.limit_ms:.4g} ms" if threshold.limit_ms is not None else "are hit"
     )
     place = f" ({threshold.place})" if threshold.place else ""
+    state = "is broken" if lead.broken else "is about to break"
     return (
-        f"{wording.name(scope)}: {line_of(threshold)}{place} {'is broken' if lead.broken else 'is about to break'}: {bad} in "
+        f"{wording.name(scope)}: {line_of(threshold)}{place} {state}: {bad} in "
         f"the last {_duration(lead.over_ms)}, {100 * threshold.allowed:.3g} % are allowed ({lead.burn:.1f} times that, "
         f"since {wording.instant(lead.since)}){more}."
     )

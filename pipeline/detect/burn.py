@@ -1,10 +1,10 @@
 """How fast each group of a threshold uses up what it is allowed: burn rates over several windows, and what they mean.
 
-A burn rate is the share of bad attempts as a multiple of the allowed share. Alerts on several windows and burn rates are
-those of the Google SRE workbook (chapter 5, "Alerting on SLOs", method 6): a fast burn over a short time, or a slow one
-over a long time, and each confirmed by a window a twelfth as long, so that it ends soon after the burn does. There the
-windows belong to a budget of 30 days, the longest being 3 days; here a line is drawn over its own window, so all are
-scaled by window / 3 days where that is shorter. So the slowest rule is the line itself: over its window more than the
+A burn rate is the share of bad attempts as a multiple of the allowed share. Alerts on several windows and burn rates
+are those of the Google SRE workbook (chapter 5, "Alerting on SLOs", method 6): a fast burn over a short time, or a slow
+one over a long time, and each confirmed by a window a twelfth as long, so that it ends soon after the burn does. There
+the windows belong to a budget of 30 days, the longest being 3 days; here a line is drawn over its own window, so all
+are scaled by window / 3 days where that is shorter. So the slowest rule is the line itself: over its window more than the
 allowed share was bad. A faster one says so before the window is over: at 6 times after a twelfth of it, when half of
 what is allowed is used up; at 14.4 times after a 72nd, when a fifth is.
 """
@@ -181,13 +181,13 @@ class Burn:
         burning = np.zeros(len(self.groups), dtype=np.bool_)
         for rule in reversed(self.rules):
             far, near = self.window(last, rule.long), self.window(last, rule.short)
-            holds = over(*far, allowed * rule.burn) & (_burn(near, allowed) >= rule.burn)
+            holds = over(far[0], far[1], allowed * rule.burn) & (_burn(near, allowed) >= rule.burn)
             burning |= holds
             burn, long = np.where(holds, _burn(far, allowed), burn), np.where(holds, rule.long, long)
         now = _burn(lately, allowed)
         return State(
             burning=burning,
-            near=~burning & (_burn(whole, allowed) >= NEAR) & over(*lately, allowed),
+            near=~burning & (_burn(whole, allowed) >= NEAR) & over(lately[0], lately[1], allowed),
             calm=(lately[0] > 0) & (now < CALM),
             kept=(whole[0] > 0) & (_burn(whole, allowed) < 1.0),
             told=whole[0] * allowed >= 1.0,

@@ -17,7 +17,8 @@ Floats: TypeAlias = NDArray[np.float64]
 HOLDS: Final = 0.9
 """Of the bad attempts beyond what is allowed: so many lie in a scope that holds the breach."""
 TELLS: Final = 3.0
-"""Bad attempts that the rest may have: with fewer it cannot tell that it is not affected, and the wider scope is named."""
+"""Bad attempts that the rest may have: with fewer it cannot tell that it is not affected, and the wider scope is
+named."""
 
 
 def narrow(

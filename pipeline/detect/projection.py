@@ -1,8 +1,8 @@
 """When a drift will cross a line, if it goes on as it has.
 
-The bad attempts of each stretch of four hours are fitted as counts whose log share grows evenly since the drift began,
-over a daily cycle: a quasi-Poisson regression with log link (McCullagh and Nelder 1989, chapters 6 and 9), by iteratively
-reweighted least squares. Its slope has a standard error, widened by the dispersion of the residuals, so the time of
+The bad attempts of each stretch of four hours are fitted as counts whose log share grows evenly since the drift
+began, over a daily cycle: a quasi-Poisson regression with log link (McCullagh and Nelder 1989, chapters 6 and 9), by
+iteratively reweighted least squares. Its slope has a standard error, widened by the dispersion of the residuals, so the time of
 crossing has an interval: where the upper and the lower 95 % bound of the fitted share cross. What lies before the drift
 tells level and cycle; what is not part of the drift is taken to stay as it is.
 """
@@ -51,7 +51,7 @@ def crossing(
 
     None: not within 30 days, or it cannot be told; a slope that may as well be 0 tells nothing.
     """
-    middle = starts + length / 2.0
+    middle: Floats = starts.astype(np.float64) + length / 2.0
     use = of > 0
     if not 0.0 < allowed < 1.0 or bad[use].sum() < LEAST_BAD or (middle[use] > began).sum() < LEAST_ENTRIES:
         return None

@@ -1,9 +1,9 @@
 """Counts attempts against the lines of the intent, minute by minute: how many there were, and how many were bad.
 
-Counted are device-minutes, as everywhere (see `Rate`): a device that tries in a loop is one voice. Of a rate the count is
-exact. Of a latency the bins above the limit are exact, and the one that the limit falls into is split evenly on the log
-scale: what is miscounted is less than that one bin's weight, which is the attempts within 4 % of the limit; where the
-density is smooth over the bin it is about 1 % of them.
+Counted are device-minutes, as everywhere (see `Rate`): a device that tries in a loop is one voice. Of a rate the count
+is exact. Of a latency the bins above the limit are exact, and the one that the limit falls into is split evenly on the
+log scale: what is miscounted is less than that one bin's weight, which is the attempts within 4 % of the limit, and
+where the density is smooth over the bin a small part of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much of the one budget of false pages each operation gets: what the intent's priorities and sensitivities mean.
 
-A channel's weight multiplies its part of the budget; the parts are then scaled so that together they are what they were.
-So a service that matters more is believed sooner, the others later, and false pages stay within the same budget.
+A channel's weight multiplies its part of the budget; the parts are then scaled so that together they are what they
+were. So a service that matters more is believed sooner, the others later, and false pages stay within the same budget.
 """
 
 from __future__ import annotations
