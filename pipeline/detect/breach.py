@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from models.snapshot import Plain
 from pipeline.detect.breachwords import Broken, finding_of
-from pipeline.detect.burn import Burn, Group, State, over
+from pipeline.detect.burn import NEAR, Burn, Group, State, over
 from pipeline.detect.channels import EVERY, Channel
 from pipeline.detect.evidence import Evidence
 from pipeline.detect.narrow import narrow
@@ -195,7 +195,7 @@ class Breaches:
         return out
 
     def _move(self, case: Case, runs: Sequence[Run], at: int) -> Incident | None:
-        burning, near = self._any(runs, "burning"), self._any(runs, "near")
+        burning = self._any(runs, "burning")
         calm, kept = self._all(runs, "calm"), self._all(runs, "kept")
         if burning:
             broken = [run for run in runs if self._any([run], "burning")]
@@ -205,7 +205,7 @@ class Breaches:
                 return self._incidents.change(case, "resolved", at)
             if case.state != "firing":
                 return self._incidents.change(case, "firing", at, self._finding(case.scope, runs))
-        elif case.state == "forming" and not near:
+        elif case.state == "forming" and self._fades(runs):
             return self._incidents.change(case, "resolved", at)
         elif case.state == "firing" and calm:
             return self._incidents.change(case, "recovering", at)
@@ -218,6 +218,10 @@ class Breaches:
 
     def _all(self, runs: Sequence[Run], what: str) -> bool:
         return all(getattr(self._now[run.threshold_id], what)[row] for run in runs for row in self._rows(run))
+
+    def _fades(self, runs: Sequence[Run]) -> bool:
+        """Is the line no longer nearly used up? Asked of its whole window: what hovers about it is said once."""
+        return all(self._now[run.threshold_id].burn[row] < NEAR for run in runs for row in self._rows(run))
 
     def _steady(self, runs: Sequence[Run]) -> int:
         burns = [self.burns[run.threshold_id] for run in runs]

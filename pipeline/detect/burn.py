@@ -4,9 +4,9 @@ A burn rate is the share of bad attempts as a multiple of the allowed share. Ale
 are those of the Google SRE workbook (chapter 5, "Alerting on SLOs", method 6): a fast burn over a short time, or a slow
 one over a long time, and each confirmed by a window a twelfth as long, so that it ends soon after the burn does. There
 the windows belong to a budget of 30 days, the longest being 3 days; here a line is drawn over its own window, so all
-are scaled by window / 3 days where that is shorter. So the slowest rule is the line itself: over its window more than the
-allowed share was bad. A faster one says so before the window is over: at 6 times after a twelfth of it, when half of
-what is allowed is used up; at 14.4 times after a 72nd, when a fifth is.
+are scaled by window / 3 days where that is shorter. So the slowest rule is the line itself: over its window more than
+the allowed share was bad. A faster one says so before the window is over: at 6 times after a twelfth of it, when half
+of what is allowed is used up; at 14.4 times after a 72nd, when a fifth is.
 """
 
 from __future__ import annotations

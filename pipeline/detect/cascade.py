@@ -63,11 +63,16 @@ class Dependencies:
         names = list(services)
         return (*(name for name in names if name not in late), *(name for name in names if name in late))
 
+    def roots(self, finding: Finding) -> list[str]:
+        """Operations that a finding is of, without those that only suffer with it."""
+        late = {one.service for one in finding.effects}
+        names = dict.fromkeys(signal.operation for signal in finding.signals)
+        return [name for name in names if name == EVERY or not late or not self.services_of(name) <= late]
+
     def follows(self, effect: Finding, cause: Finding) -> list[str]:
         """Services of `effect` that may suffer from `cause`: led by one of their operations, with no sign of the cause
         in it, and not begun before."""
-        late = {one.service for one in cause.effects}
-        roots = [one.operation for one in cause.signals if not self.services_of(one.operation) <= late]
+        roots = self.roots(cause)
         touched = {one.operation for one in effect.signals}
         if EVERY in touched or any(self.suffers(lead, [other]) for lead in roots for other in touched):
             return []

@@ -74,6 +74,11 @@ class Explainer:
         lag = float(np.mean([lag_ms.get(int(self._judge.rows[leaf]), 0.0) for leaf in members]))
         picked, suffering = self._caused(given, node, self._spoken(given, node), known)
         look, change, starts = self._change(node, picked[0], known)
+        if suffering:  # since when is asked of what shows it best, the cause or what follows from it
+            strongest = max(picked, key=lambda i: float(given.score[node, i]))
+            look, change, starts = max(
+                (look, change, starts), self._change(node, strongest, known), key=lambda item: item[1].gain
+            )
         signals = self._signals(given, totals, node, picked, change)
         began, since, until = (int(starts[i] - lag) for i in (change.start, change.earliest, change.latest))
         operations = self._operations(given, picked)

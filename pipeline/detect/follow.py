@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -151,10 +151,13 @@ class Follower:
             inside = lattice.structure.membership @ lattice.indicator(node)
             touched, within = inside > 0, inside == lattice.size
             news[touched, -1] = False
+            roots = self._dependencies.roots(case.finding)
             least = np.where(within, ECHO_WITHIN, ECHO)[touched]
             for k, one in enumerate(judged):
                 was = case.effect_of(one.channel.signal)
-                if was > 0:
+                # A cause may be small beside what follows from it, and is news whatever its size.
+                own = one.channel.operation
+                if was > 0 and not any(self._dependencies.suffers(root, [own]) for root in roots):
                     news[touched, k] &= given.effect[touched, k] >= least * was
         return news
 
@@ -270,6 +273,9 @@ class Follower:
         own = lattice.node.get(case.scope)
         if own is None or own == node or not set(lattice.members[own]) < set(lattice.members[node]):
             return False
+        roots = self._dependencies.roots(case.finding)
+        if any(self._dependencies.suffers(self._judge.judged[k].channel.operation, roots) for k in channels):
+            return False  # it follows from the incident, and does not widen it
         return any(case.effect_of(self._judge.judged[k].channel.signal) > 0 for k in channels)
 
     def _grow(
@@ -389,7 +395,7 @@ class Follower:
         node = lattice.node.get(case.scope)
         if node is None or not latest:
             return []
-        channels = [i for i, one in enumerate(self._judge.judged) if one.name in case.effects]
+        channels = self._led_by(case)
         givens = [(seen, seen.verdict.given(self._others(case, seen.span, at))) for seen in latest]
         seen, given = max(givens, key=lambda item: float(item[1].score[node].max()))
         strongest = float(given.score[node].max())
@@ -412,6 +418,9 @@ class Follower:
         finding = grown(case.finding, finding)
         if moved:
             case.effects = effects
+        elif case.finding.effects and finding.signals[0].operation not in self._dependencies.roots(case.finding):
+            # A reading in which the cause does not show as well takes nothing back.
+            finding = replace(case.finding, severity=finding.severity, dangers=finding.dangers)
         for name, effect in effects.items():
             case.effects[name] = max(case.effects.get(name, 0.0), effect)
         if not differs(case.finding, finding):
@@ -422,6 +431,13 @@ class Follower:
             return [self._incidents.change(case, "resolved", at)]
         out = [self._incidents.change(case, "firing", at, finding)]
         return out + (self._merge(case, at) if moved else [])
+
+    def _led_by(self, case: Case) -> list[int]:
+        """The channels of a case; of a cascade those of its cause, which its scope is asked of."""
+        mine = [i for i, one in enumerate(self._judge.judged) if one.name in case.effects]
+        roots = self._dependencies.roots(case.finding)
+        led = [i for i in mine if self._judge.judged[i].channel.operation in roots]
+        return led if led and case.finding.effects else mine
 
     def _lead(self, given: Given, node: int, channels: Sequence[int]) -> list[int]:
         """Of the case's channels the strongest of each kind: what its scope is asked of."""

@@ -32,7 +32,9 @@ def narrow(
     """
     free = [name for name in DIMENSIONS if name not in dict(base)]
     rows = np.flatnonzero(inside & (of > 0)).tolist()
-    excess = float((bad - allowed * of)[rows].sum())
+    # Beyond what is allowed, cohort by cohort: what good ones leave over excuses nobody.
+    excess = np.maximum(bad - allowed * of, 0.0)
+    most = HOLDS * float(excess[rows].sum())
     best = (float(of[rows].sum()), len(base), base)
     for depth in range(1, len(free) + 1):
         for names in combinations(free, depth):
@@ -43,7 +45,7 @@ def narrow(
                 total, hits = float(of[members].sum()), float(bad[members].sum())
                 left = float(of[rows].sum()) - total
                 keeps = left * allowed >= TELLS and float(bad[rows].sum()) - hits < allowed * left
-                if keeps and hits - allowed * total >= HOLDS * excess:
+                if keeps and float(excess[members].sum()) >= most:
                     named = dict(base) | dict(zip(names, values, strict=True))
                     scope = tuple((name, named[name]) for name in DIMENSIONS if name in named)
                     best = min(best, (total, len(scope), scope))

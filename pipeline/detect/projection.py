@@ -2,9 +2,9 @@
 
 The bad attempts of each stretch of four hours are fitted as counts whose log share grows evenly since the drift
 began, over a daily cycle: a quasi-Poisson regression with log link (McCullagh and Nelder 1989, chapters 6 and 9), by
-iteratively reweighted least squares. Its slope has a standard error, widened by the dispersion of the residuals, so the time of
-crossing has an interval: where the upper and the lower 95 % bound of the fitted share cross. What lies before the drift
-tells level and cycle; what is not part of the drift is taken to stay as it is.
+iteratively reweighted least squares. Its slope has a standard error, widened by the dispersion of the residuals, so the
+time of crossing has an interval: where the upper and the lower 95 % bound of the fitted share cross. What lies before
+the drift tells level and cycle; what is not part of the drift is taken to stay as it is.
 """
 
 from __future__ import annotations
