@@ -92,13 +92,18 @@ class Breaches:
             if state is not None:
                 self._now[name] = state
                 fresh.append(name)
-        if not fresh:
-            return []
         at = minute + MINUTE_MS
+        if not fresh:
+            return [] if self.burns else self._follow(at)  # lines that the intent has no longer are kept
         out = self._follow(at)
         for name in fresh:
             out += self._begin(name, at)
         return out
+
+    @property
+    def is_burning(self) -> bool:
+        """Is any line broken?"""
+        return any(bool(state.burning.any()) for state in self._now.values())
 
     # -- what others ask ---------------------------------------------------------------------------------------------
 
@@ -142,10 +147,12 @@ class Breaches:
         return np.array([_contains(scope, cohort) for cohort in self._tally.cohorts], dtype=np.bool_)
 
     def _touched(self, threshold_id: str, scope: Scope) -> list[int]:
-        """Groups of a threshold that have cohorts in a scope."""
-        burn = self.burns[threshold_id]
+        """Groups of a threshold that have cohorts in a scope; those that came since an entry ended are not told yet."""
+        burn, state = self.burns[threshold_id], self._now.get(threshold_id)
+        if state is None:
+            return []
         named = {burn.group_of(c) for c in self._tally.cohorts if burn.concerns(c) and _contains(scope, c)}
-        return [row for row, group in enumerate(burn.groups) if group in named]
+        return [row for row, group in enumerate(burn.groups[: len(state.burn)]) if group in named]
 
     def _of_groups(self, burn: Burn, rows: Iterable[int]) -> Flags:
         """[cohorts of the tally] those of some groups."""
@@ -181,7 +188,8 @@ class Breaches:
 
     def _rows(self, run: Run) -> list[int]:
         groups = self.burns[run.threshold_id].groups
-        return [groups.index(group) for group in run.groups if group in groups]
+        rows = (groups.index(group) for group in run.groups if group in groups)
+        return [row for row in rows if row < len(self._now[run.threshold_id].burn)]
 
     def _follow(self, at: int) -> list[Incident]:
         out = []

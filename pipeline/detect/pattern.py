@@ -89,9 +89,9 @@ class Pattern:
 
     def _watch_lines(self, minute: int) -> list[Incident]:
         """All of a minute has been counted: which lines of the intent are broken, and which patterns break them?"""
-        if not self.breaches.burns:
-            return []
         out = self.breaches.close(minute)
+        if not self.breaches.is_burning:
+            return out
         for case in self.incidents.open():
             if case.finding.kind != "pattern" or case.state != "firing":
                 continue

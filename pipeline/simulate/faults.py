@@ -125,7 +125,11 @@ class Fault:
             case _:
                 size = f"*{self.size!r}"
         pairs = [f"{name}={value}" for name, value in self.scope.items()]
-        pairs += [f"{name}={value}" for name in ("operation", "cascades", "field", "replaces") if (value := getattr(self, name))]
+        pairs += [
+            f"{name}={value}"
+            for name in ("operation", "cascades", "field", "replaces")
+            if (value := getattr(self, name))
+        ]
         if self.kind == "contract" and self.form != "bad":
             pairs.append(f"form={self.form}")
         times = {"from": self.start, "until": self.until, "ramp": self.ramp, "rollout": self.rollout}

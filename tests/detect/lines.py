@@ -42,7 +42,7 @@ PLAYBACK = Service(
 
 
 def intent_of(*services: Service) -> Intent:
-    return Intent(services or (PLAYBACK,))
+    return Intent(services)
 
 
 def asked(service: Service, *thresholds: Threshold) -> Service:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.detect.evidence import Evidence, FeedHealth
 from pipeline.detect.pattern import Pattern
-from pipeline.intent import Priority, Severity
+from pipeline.intent import Priority, Service, Severity
 from pipeline.messages import MINUTE_MS, Incident
 from pipeline.observation import Cohort
 from tests.detect.lines import FAILING, HOUR_MS, PLAYBACK, SLOW, Share, asked, intent_of, minutes, told
@@ -32,8 +32,8 @@ def bad_in(share: float, first: int, last: int, **scope: str) -> Share:
     return of
 
 
-def watched(intent_service: object = None) -> Pattern:
-    pattern = Pattern([SOURCE], intent_of(*([intent_service] if intent_service else [])))  # type: ignore[list-item]
+def watched(service: Service = PLAYBACK) -> Pattern:
+    pattern = Pattern([SOURCE], intent_of(service))
     pattern.feed(anchors())
     return pattern
 
@@ -187,3 +187,13 @@ def test_whatever_comes_states_follow_the_contract_and_an_incident_fires_no_more
         last[record.incident_id] = record.state
         assert record.kind == "breach"
         assert record.onset_at <= record.at
+
+
+def test_what_was_broken_of_a_line_that_the_intent_has_no_longer_is_resolved() -> None:
+    first = watched()
+    records = told(first, minutes(0, 70, bad_in(0.4, 60, 90)))
+    assert records[-1].state == "firing"
+    other = watched(replace(PLAYBACK, thresholds=()))
+    other.restore(first.snapshot())
+    after = told(other, minutes(70, 90, bad_in(0.4, 60, 90)))
+    assert states(after) == ["recovering", "resolved"]

@@ -14,7 +14,7 @@ from models.season import DAY_MS
 from pipeline.detect.evidence import Evidence
 from pipeline.detect.history import STEP_MS
 from pipeline.detect.pattern import Pattern
-from pipeline.intent import Intent, Priority
+from pipeline.intent import Degradation, Intent, Priority
 from pipeline.messages import Incident
 from tests.detect.lines import FAILING, PLAYBACK, intent_of
 from tests.detect.planted import FAILURE, FLEET, LATENCY, SOURCE, Plant, anchors, at, evidence, run
@@ -24,6 +24,7 @@ HOUR_MS = DAY_MS // 24
 WEEK = 7.0
 LATER = WEEK + 12.0
 ALTURA = {"operator": "altura"}
+FIRMWARE = {"firmware": "tv-1.1"}
 LINE = replace(FAILING, window_ms=6 * HOUR_MS, line="playback_start failure <= 5 % over 6h")
 INTENT = intent_of(replace(PLAYBACK, thresholds=(LINE,)))
 USUAL = 0.02
@@ -58,7 +59,7 @@ def lived(
 
 
 def test_a_pattern_names_the_lines_of_its_operations_that_hold_for_now(after_a_week: dict[str, Any]) -> None:
-    records = lived(after_a_week, Plant(FAILURE, 1.9, ALTURA, WEEK + 2 * HOUR, LATER), days=0.5)
+    records = lived(after_a_week, Plant(FAILURE, 3.0, FIRMWARE, WEEK + 2 * HOUR, LATER), days=0.4)
     firing = [record for record in records if record.state == "firing"][-1]
     (danger,) = firing.dangers
     assert (danger.service, danger.line, danger.place) == ("playback", LINE.line, "intent.yaml:7")
@@ -88,8 +89,6 @@ def test_a_breach_that_a_pattern_explains_is_that_pattern_s_danger_and_no_second
 
 
 def test_a_broken_line_makes_what_is_tolerated_as_grave_as_the_service(after_a_week: dict[str, Any]) -> None:
-    from pipeline.intent import Degradation
-
     service = replace(INTENT.services[0], degradations=(Degradation("*", "*", 10.0),))
     plant = Plant(FAILURE, 4.0, ALTURA, WEEK + 2 * HOUR, LATER)
     records = lived(after_a_week, plant, days=0.6, intent=intent_of(service))
@@ -99,7 +98,7 @@ def test_a_broken_line_makes_what_is_tolerated_as_grave_as_the_service(after_a_w
 
 
 def test_a_latency_pattern_does_not_break_a_line_about_failures(after_a_week: dict[str, Any]) -> None:
-    records = lived(after_a_week, Plant(LATENCY, 1.4, ALTURA, WEEK + 2 * HOUR, LATER), days=0.3)
+    records = lived(after_a_week, Plant(LATENCY, 1.4, FIRMWARE, WEEK + 2 * HOUR, LATER), days=0.2)
     (danger,) = records[-1].dangers
     assert not danger.broken
 
@@ -125,7 +124,7 @@ def test_a_drift_is_told_with_the_day_on_which_it_will_break_the_line(after_a_we
 @pytest.mark.parametrize("priority", list(Priority))
 def test_where_there_is_no_line_the_priority_is_quoted(after_a_week: dict[str, Any], priority: Priority) -> None:
     service = replace(PLAYBACK, thresholds=(), priority=priority)
-    plant = Plant(LATENCY, 1.4, ALTURA, WEEK + HOUR, LATER)
+    plant = Plant(LATENCY, 1.4, FIRMWARE, WEEK + HOUR, LATER)
     records = lived(after_a_week, plant, days=0.1, intent=intent_of(service))
     (danger,) = records[-1].dangers
     assert (danger.line, danger.place, danger.threshold_id) == (f"playback is {priority}", "intent.yaml:5", None)
