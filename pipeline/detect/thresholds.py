@@ -55,7 +55,7 @@ class Lines:
     def count(self, groups: Sequence[Sequence[CohortWindow]]) -> tuple[Floats, Floats]:
         """Attempts and bad ones, [cohorts, thresholds] each; `groups`: what came of each cohort, in parts.
 
-        Summed as integers: the same in whatever order the parts came.
+        In fixed point: the same in whatever order the parts came, and sums of them are the same in any order, too.
         """
         counts = np.zeros((3, len(groups), len(self.ids)), dtype=np.int64)
         for row, parts in enumerate(groups):
@@ -63,7 +63,7 @@ class Lines:
                 for operation in self._of.keys() & part.operations.keys():
                     for line in self._of[operation]:
                         counts[:, row, line.column] += _counted(part.operations[operation], line)
-        return counts[0] / UNIT, (counts[1] + counts[2] * self._above) / UNIT
+        return counts[0] / UNIT, np.rint(counts[1] + counts[2] * self._above) / UNIT
 
 
 def _counted(window: OperationWindow, line: _Line) -> tuple[int, int, int]:
