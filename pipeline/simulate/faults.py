@@ -13,7 +13,7 @@
     volume*0.5@operator=altura,from=8d,until=9d           half the visits do not happen
     delay+45s@operator=altura,from=8d                     the feed comes late; the devices are as before
     silence@operator=altura,from=8d,until=8d1h            the feed does not come at all
-    latency*2@operation=entitlement_check,cascades=playback_start,operator=altura,from=8d       what waits for it is slow, too
+    latency*2@operation=entitlement_check,cascades=playback_start,from=8d     and what waits for it is slow, too
     contract+0.2@field=latency_ms,form=bad,device_class=tv-2021,from=8d       a field of 20 % of the records is unusable
 """
 

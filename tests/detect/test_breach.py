@@ -15,7 +15,7 @@ from pipeline.detect.pattern import Pattern
 from pipeline.intent import Priority, Service, Severity
 from pipeline.messages import MINUTE_MS, Incident
 from pipeline.observation import Cohort
-from tests.detect.lines import FAILING, HOUR_MS, PLAYBACK, SLOW, Share, asked, intent_of, minutes, told
+from tests.detect.lines import FAILING, PLAYBACK, SLOW, Share, asked, intent_of, minutes, told
 from tests.detect.material import MIDNIGHT
 from tests.detect.planted import FLEET, SOURCE, anchors
 

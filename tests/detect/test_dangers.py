@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -94,7 +95,7 @@ def test_a_broken_line_makes_what_is_tolerated_as_grave_as_the_service(after_a_w
     records = lived(after_a_week, plant, days=0.6, intent=intent_of(service))
     said = [record.severity for record in records if record.kind == "pattern" and record.state == "firing"]
     assert said[-1] == "page"
-    assert all(later == "page" or earlier == "ticket" for earlier, later in zip(said, said[1:], strict=False))
+    assert all(later == "page" or earlier == "ticket" for earlier, later in pairwise(said))
 
 
 def test_a_latency_pattern_does_not_break_a_line_about_failures(after_a_week: dict[str, Any]) -> None:
