@@ -36,6 +36,10 @@ class Section:
     def fault(self, key: Any, wrong: str, right: str) -> None:
         self._faults.append(Fault(self.file, self.line_of(key), wrong, right))
 
+    def fault_at(self, line: int, wrong: str, right: str) -> None:
+        """As `fault`, at a line from 1."""
+        self._faults.append(Fault(self.file, line, wrong, right))
+
     def line_of(self, key: Any) -> int:
         """From 1; a key that is absent, or that a merge brought in, has the section's."""
         place = (self.node.lc.data or {}).get(key)
@@ -86,6 +90,14 @@ class Section:
             self.fault(key, f"{key} is {_said(value)}", "write a text, or a list of texts")
             return ()
         return tuple(str(item) for item in listed)
+
+    def lines(self, key: str) -> dict[str, int]:
+        """The texts of a list, each with its line; the last one's where it stands there twice."""
+        value = self.node.get(key)
+        listed = self.names(key)
+        places = value.lc.data or {} if isinstance(value, CommentedSeq) else {}
+        at = [int(places[i][0]) + 1 if i in places else self.line_of(key) for i in range(len(listed))]
+        return dict(zip(listed, at, strict=True))
 
     def texts(self, key: str, known: Collection[str] | None = None) -> dict[str, str]:
         """A mapping of texts to texts; `known`: the values that there may be."""
