@@ -3,6 +3,7 @@
 The file is read by `pipeline.config.intent`.
 """
 
+from pipeline.intent.current import CurrentIntent
 from pipeline.intent.default import default
 from pipeline.intent.faults import ConfigurationError, Fault
 from pipeline.intent.model import (
@@ -18,6 +19,7 @@ from pipeline.intent.model import (
 
 __all__ = [
     "ConfigurationError",
+    "CurrentIntent",
     "Degradation",
     "Fault",
     "Intent",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.intent import ConfigurationError, Intent, Priority, Service, default, load
+from pipeline.config.intent import load
+from pipeline.intent import ConfigurationError, Intent, Priority, Service, default
 
 DATA = Path(__file__).with_name("data")
 

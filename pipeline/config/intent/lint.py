@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Final
 
 from pipeline.config.intent.routing import NOBODY, NONE, ROUTED
@@ -65,7 +66,7 @@ def contradictions(services: Section, found: Iterable[Threshold]) -> None:
             groups[line.service, line.operation, line.window_ms, line.per, tuple(line.scope.items())].append(line)
     for lines in groups.values():
         ordered = sorted(lines, key=lambda line: line.quantile or 0.0)
-        for lower, higher in zip(ordered, ordered[1:], strict=False):
+        for lower, higher in pairwise(ordered):
             if (lower.limit_ms or 0.0) > (higher.limit_ms or 0.0):
                 services.fault_at(
                     int(lower.place.rpartition(":")[2]),
@@ -81,7 +82,7 @@ class Routing:
         """wrong: names of receivers that are there, and have faults of their own."""
         self._root = root
         self._found = found
-        self._known = {one.name: one for one in found.receivers} | {name: None for name in wrong}
+        self._known = {one.name: one for one in found.receivers} | dict.fromkeys(wrong)
         self._named: list[tuple[str, str, int]] = []
         """Who is told of what, and the line."""
         services, routes, owners = (root.section(key) for key in ("services", "routes", "owners"))
@@ -116,7 +117,7 @@ class Routing:
             wrong = f"the heartbeat goes to {found.dead_man!r}, which people read"
             right = "it is sent every few minutes: give a webhook of a service that complains when it stops"
             yield Fault(file, self._root.line_of("dead_man"), wrong, right)
-        owners = {one.owner for one in (*found.services, *found.workarounds)}
+        owners = {one.owner for one in found.services} | {one.owner for one in found.workarounds}
         section = self._root.section("owners")
         for owner in found.owners:
             if owner not in owners and section is not None:

@@ -143,7 +143,7 @@ def quiet_hours(root: Section) -> QuietHours | None:
         section.fault("zone", f"zone is {zone!r}", "give a time zone of the IANA database, such as Europe/Vienna")
     if begin is None or end is None:
         return None
-    if begin == end or begin == WHOLE_DAY_MIN or end == 0:
+    if begin in (end, WHOLE_DAY_MIN) or end == 0:
         section.fault("until", "quiet hours that begin when they end", 'a whole day is from "00:00" until "24:00"')
         return None
     if begin == 0 and end == WHOLE_DAY_MIN and len(days) == len(DAYS):

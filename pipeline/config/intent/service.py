@@ -89,7 +89,9 @@ def _operations(section: Section, name: str) -> tuple[str, ...]:
         or not listed
         or not all(isinstance(one, str) and 0 < len(one) <= MAX_NAME and one.isprintable() for one in listed)
     ):
-        section.fault("operations", f"operations of {name!r} are no list of names", "write operations: [playback_start]")
+        section.fault(
+            "operations", f"operations of {name!r} are no list of names", "write operations: [playback_start]"
+        )
         return ()
     return tuple(str(one) for one in listed)
 
