@@ -154,19 +154,16 @@ def shared_operations(root: Section, found: Intent) -> Iterator[Fault]:
     first: dict[str, str] = {}
     for one in found.services:
         section = services.section(one.name) if services is not None else None
-        for operation in one.operations:
+        for operation in dict.fromkeys(one.operations):
             before = first.setdefault(operation, one.name)
             if section is not None and (before != one.name or one.operations.count(operation) > 1):
+                line = section.lines("operations")[operation]
                 if before == one.name:
-                    wrong = f"operation {operation!r} stands in {before!r} twice"
+                    yield Fault(root.file, line, f"operation {operation!r} stands in {before!r} twice", "once is enough")
                 else:
-                    wrong = f"operation {operation!r} is {before!r}'s and {one.name!r}'s"
-                yield Fault(
-                    root.file,
-                    section.lines("operations")[operation],
-                    wrong,
-                    "its incidents name both, and are as grave as the graver one: leave it with one",
-                )
+                    wrong = f"operation {operation!r} is of {before!r} and of {one.name!r}"
+                    right = "its incidents name both, and are as grave as the graver one: leave it with one"
+                    yield Fault(root.file, line, wrong, right)
 
 
 def unknown_operations(root: Section, found: Intent, known: Collection[str]) -> Iterator[Fault]:
