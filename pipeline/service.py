@@ -106,10 +106,11 @@ class Service:
             return await self._worker.run()
 
     async def _serve(self, at: Address, stack: AsyncExitStack) -> None:
-        runner = web.AppRunner(application(self.board, self._registry, self.health), access_log=None)
+        page = application(self.board, self._registry, self.health)
+        runner = web.AppRunner(page, access_log=None, shutdown_timeout=_GRACE_S)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        site = web.TCPSite(runner, at.host, at.port, shutdown_timeout=_GRACE_S)
+        site = web.TCPSite(runner, at.host, at.port)
         try:
             await site.start()
         except OSError as error:

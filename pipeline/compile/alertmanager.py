@@ -1,6 +1,6 @@
 """Routes, inhibition and quiet hours of Alertmanager, out of an intent.
 
-    the detector's heartbeat ─► the dead man's receiver
+    heartbeats ─► the receivers that complain when they stop
     page ─┬─► receivers of services and owners that are touched
           └─► the severity's receiver, unless all services that are touched have one of their own
     ticket, likewise; muted in quiet hours
@@ -27,6 +27,8 @@ from pipeline.intent import Intent, QuietHours, Severity
 Yaml: TypeAlias = dict[str, Any]
 
 INCIDENT: Final = "SeamwatchIncident"
+ALIVE: Final = "SeamwatchAlive"
+"""What workers post themselves, with the incidents, for as long as they make progress."""
 QUIET: Final = "quiet-hours"
 GROUPING: Final = ("alertname", "incident_id")
 """What Prometheus says of Seamwatch itself has no incident_id, and is grouped by its name."""
@@ -39,7 +41,9 @@ _DAY_MIN: Final = 24 * 60
 
 def alertmanager(intent: Intent) -> Yaml:
     """The whole of alertmanager.yml."""
-    routes = [_heartbeat(intent), *(route for severity in REPEAT for route in _routes(intent, severity))]
+    beats = ((HEARTBEAT, intent.dead_man), (ALIVE, intent.alive))
+    routes = [_heartbeat(name, receiver) for name, receiver in beats]
+    routes += (route for severity in REPEAT for route in _routes(intent, severity))
     made: Yaml = {
         "route": {
             "receiver": NOBODY,
@@ -60,10 +64,10 @@ def alertmanager(intent: Intent) -> Yaml:
     return made
 
 
-def _heartbeat(intent: Intent) -> Yaml:
+def _heartbeat(name: str, receiver: str | None) -> Yaml:
     return {
-        "matchers": [equals("alertname", HEARTBEAT)],
-        "receiver": intent.dead_man or NOBODY,
+        "matchers": [equals("alertname", name)],
+        "receiver": receiver or NOBODY,
         "group_by": ["alertname"],
         "repeat_interval": HEARTBEAT_INTERVAL,
     }

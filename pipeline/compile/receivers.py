@@ -20,6 +20,10 @@ TEXT: Final = (
     f"{_PICK}{{{{ with $one.Annotations }}}}{{{{ or .text .description .summary }}}}"
     "{{ with .runbook_url }}\nRunbook: {{ . }}{{ end }}{{ with .link }}\n{{ . }}{{ end }}{{ end }}"
 )
+# In Slack & < > begin links and calls to everybody, and names come from devices.
+_SLACK: Final = ' | reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;"'
+SLACK_TITLE: Final = TITLE.replace("or .title .summary", f"or .title .summary{_SLACK}")
+SLACK_TEXT: Final = TEXT.replace("or .text .description .summary", f"or .text .description .summary{_SLACK}")
 LINK: Final = f"{_PICK}{{{{ $one.Annotations.link }}}}"
 STATE: Final = '{{ if eq .Status "resolved" }}resolved: {{ end }}'
 
@@ -49,9 +53,11 @@ def _slack(settings: Mapping[str, str]) -> Yaml:
         "send_resolved": True,
         "api_url_file": settings["api_url_file"],
         "channel": settings["channel"],
-        "title": STATE + TITLE,
+        "title": STATE + SLACK_TITLE,
         "title_link": LINK,
-        "text": TEXT,
+        "text": SLACK_TEXT,
+        # Whatever else has a meaning in Slack has none in what is said here.
+        "mrkdwn_in": ["pretext"],
     }
     return {"slack_configs": [config]}
 

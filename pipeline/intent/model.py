@@ -129,8 +129,8 @@ class Receiver:
 class Intent:
     """services: in the order of the file. false_pages_per_week: for the whole deployment together. workarounds: what
     is known to be wrong, and pages nobody for the time being. reject_limits: by operator, of those that have their own.
-    routes: name of a receiver by severity. dead_man: the receiver that complains when it is told nothing any more.
-    owners: name of a receiver by owner of services and workarounds.
+    routes: name of a receiver by severity. owners: name of a receiver by owner of services and workarounds.
+    dead_man, alive: receivers that complain when they hear nothing any more, of Prometheus and of the workers.
     """
 
     services: tuple[Service, ...]
@@ -142,6 +142,7 @@ class Intent:
     quiet_hours: QuietHours | None = None
     dead_man: str | None = None
     owners: Mapping[str, str] = field(default_factory=dict)
+    alive: str | None = None
     _by_operation: dict[str, tuple[Service, ...]] = field(init=False, repr=False, compare=False)
 
     @property

@@ -245,3 +245,11 @@ def test_the_shipped_example_is_what_the_shipped_intent_compiles_to(amtool: str)
 
 def test_the_shipped_intent_is_clean() -> None:
     assert configuration(EXAMPLE).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("alert", "receiver"), [("SeamwatchDetectorHeartbeat", "watchdog"), ("SeamwatchAlive", "pulse")]
+)
+def test_signs_of_life_reach_their_switches_and_nobody_else(alert: str, receiver: str, amtool: str) -> None:
+    del amtool
+    assert told(SHIPPED, {"alertname": alert, "severity": "none"}) == [receiver]

@@ -39,6 +39,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "routes": st.dictionaries(st.sampled_from(["page", "ticket"]), st.sampled_from(known)),
         "owners": st.dictionaries(st.sampled_from(owners or ["crew"]), st.sampled_from(known)),
         "dead_man": st.sampled_from(known),
+        "alive": st.sampled_from(known),
         "quiet_hours": _quiet_hours(),
     }
     for key, values in optional.items():

@@ -170,7 +170,7 @@ FAULTS = {
         "6: severity page leads to 'oncall', which is no receiver; did you mean 'on-call'?",
         "6: severity ticket leads to 'desk', which is no receiver; known receivers are on-call",
         "7: owner 'crew' leads to 'crew-desk', which is no receiver; known receivers are on-call",
-        "8: the dead man's switch leads to 'watchdog', which is no receiver; known receivers are on-call",
+        "8: the switch dead_man leads to 'watchdog', which is no receiver; known receivers are on-call",
     ],
     "runbook_is_no_link": [
         "3: runbook is 'see the wiki'; give a link that a phone can open: https://…",

@@ -97,7 +97,7 @@ def test_services_with_a_receiver_of_their_own_or_of_their_owner_need_no_route(t
 def test_a_heartbeat_to_people_and_an_owner_of_nothing_are_told(tmp_path: Path) -> None:
     text = TOLD + "routes: {page: on-call}\ndead_man: on-call\nowners: {crew: on-call}\n"
     heartbeat, owner = said(text, tmp_path)
-    assert heartbeat.startswith("7: the heartbeat goes to 'on-call', which people read; ")
+    assert heartbeat.startswith("7: the heartbeat dead_man goes to 'on-call', which people read; ")
     assert owner == "8: owner 'crew' owns nothing; known owners are none"
 
 
@@ -107,3 +107,9 @@ def test_the_owner_of_a_workaround_owns_something(tmp_path: Path) -> None:
         "expires: 2026-12-01}\n"
     )
     assert said(TOLD + "routes: {page: on-call}\nowners: {crew: on-call}\n", tmp_path) == []
+
+
+def test_two_heartbeats_to_one_switch_are_told_as_one_would_hide_the_others_end(tmp_path: Path) -> None:
+    hook = '  hook: {kind: webhook, url: "https://x"}\n'
+    (told,) = said(TOLD + hook + "routes: {page: on-call}\ndead_man: hook\nalive: hook\n", tmp_path)
+    assert told.startswith("9: dead_man and alive both lead to 'hook'; ")

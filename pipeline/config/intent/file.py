@@ -29,6 +29,7 @@ KEYS: Final = (
     "routes",
     "owners",
     "dead_man",
+    "alive",
     "quiet_hours",
 )
 USUAL_BUDGET: Final = 0.5
@@ -94,6 +95,7 @@ def _intent(root: Section) -> Intent:
         quiet_hours=routing.quiet_hours(root),
         dead_man=root.text("dead_man", longest=MAX_NAME),
         owners=root.texts("owners"),
+        alive=root.text("alive", longest=MAX_NAME),
     )
     lint.dependencies(services, found)
     lint.contradictions(services, intent.thresholds)

@@ -96,8 +96,8 @@ class Routing:
         for owner, name in found.owners.items():
             assert owners is not None
             self._named.append((name, f"owner {owner!r}", owners.line_of(owner)))
-        if found.dead_man is not None:
-            self._named.append((found.dead_man, "the dead man's switch", root.line_of("dead_man")))
+        for key, switch in self._switches():
+            self._named.append((switch, f"the switch {key}", root.line_of(key)))
 
     def unknown(self) -> None:
         for name, what, line in self._named:
@@ -113,16 +113,26 @@ class Routing:
                 line = int(one.place.rpartition(":")[2])
                 yield Fault(file, line, f"receiver {one.name!r} is never told anything", "route something to it")
         yield from self._silent()
-        if found.dead_man is not None and _tells_people(self._known.get(found.dead_man)):
-            wrong = f"the heartbeat goes to {found.dead_man!r}, which people read"
-            right = "it is sent every few minutes: give a webhook of a service that complains when it stops"
-            yield Fault(file, self._root.line_of("dead_man"), wrong, right)
+        for key, switch in self._switches():
+            if _tells_people(self._known.get(switch)):
+                wrong = f"the heartbeat {key} goes to {switch!r}, which people read"
+                right = "it is sent every few minutes: give a webhook of a service that complains when it stops"
+                yield Fault(file, self._root.line_of(key), wrong, right)
+        if found.dead_man is not None and found.dead_man == found.alive:
+            wrong = f"dead_man and alive both lead to {found.alive!r}"
+            right = "one that stops would be hidden by the other: give each a receiver of its own"
+            yield Fault(file, self._root.line_of("alive"), wrong, right)
         owners = {one.owner for one in found.services} | {one.owner for one in found.workarounds}
         section = self._root.section("owners")
         for owner in found.owners:
             if owner not in owners and section is not None:
                 wrong, right = f"owner {owner!r} owns nothing", _close(owner, filter(None, owners), "owners")
                 yield Fault(file, section.line_of(owner), wrong, right)
+
+    def _switches(self) -> list[tuple[str, str]]:
+        """Receivers of heartbeats, by their key."""
+        both = (("dead_man", self._found.dead_man), ("alive", self._found.alive))
+        return [(key, name) for key, name in both if name is not None]
 
     def _silent(self) -> Iterator[Fault]:
         """Services of which nobody is told, once there is anybody to tell."""
@@ -159,7 +169,9 @@ def shared_operations(root: Section, found: Intent) -> Iterator[Fault]:
             if section is not None and (before != one.name or one.operations.count(operation) > 1):
                 line = section.lines("operations")[operation]
                 if before == one.name:
-                    yield Fault(root.file, line, f"operation {operation!r} stands in {before!r} twice", "once is enough")
+                    yield Fault(
+                        root.file, line, f"operation {operation!r} stands in {before!r} twice", "once is enough"
+                    )
                 else:
                     wrong = f"operation {operation!r} is of {before!r} and of {one.name!r}"
                     right = "its incidents name both, and are as grave as the graver one: leave it with one"

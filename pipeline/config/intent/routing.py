@@ -8,7 +8,8 @@ receivers:
   nobody: {kind: none}
 routes: {page: on-call, ticket: desk}
 owners: {acme-crew: post}             # of services, and of workarounds that have expired
-dead_man: hook                        # told every minute that all is well; complains when it is told nothing
+dead_man: hook                        # hears of Prometheus that all is well; complains when it hears nothing
+alive: pulse                          # the same of the workers, without Prometheus
 quiet_hours: {from: "20:00", until: "07:00", days: [mon, tue, wed, thu, fri], zone: Europe/Vienna}
 """
 

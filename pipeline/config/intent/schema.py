@@ -41,7 +41,11 @@ def schema() -> Schema:
             },
             "routes": _nullable(_object({str(severity): _name() for severity in routing.ROUTED})),
             "owners": {"type": ["object", "null"], "additionalProperties": _text(512)},
-            "dead_man": {**_name(), "description": "Told always that all is well; complains when it is told nothing."},
+            "dead_man": {**_name(), "description": "Hears of Prometheus that all is well; complains when it does not."},
+            "alive": {
+                **_name(),
+                "description": "Hears the same of the workers, without Prometheus; complains likewise.",
+            },
             "quiet_hours": _nullable(_quiet_hours()),
         },
         file.KEYS,
