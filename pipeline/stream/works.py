@@ -122,6 +122,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             stagger=_stagger(name),
             meter=StageMeter(around.metrics, "baseline", source_of(tp.topic, tp.partition), time.time),
             clock=time.monotonic,
+            revision=lambda: around.current.revision,
         )
 
     def to_incidents(message: Incident) -> Address:
