@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.cli.handovers import UnusableFileError, read_learned
 from pipeline.config.directory import Configuration, configuration
 from pipeline.config.intent import schema
-from pipeline.config.usual import troubles
+from pipeline.config.usual import troubles, unheard
 from pipeline.intent import ConfigurationError
 from pipeline.stream import settings
 
@@ -72,4 +72,8 @@ def _against(found: Configuration, baseline: str) -> int:
     said = troubles(found.intent, learned)
     for one in said:
         print(one)
+    cohorts = sum(len(message.cohorts) for message in learned)
+    print(f"{len(found.intent.thresholds)} lines held against the anchors of {cohorts} cohorts")
+    for line in unheard(found.intent, learned):
+        print(f"{line.place}: nothing is known of {line.line!r}: too little was seen of it")
     return BROKEN if any(one.is_broken for one in said) else 0

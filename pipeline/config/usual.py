@@ -81,6 +81,11 @@ def troubles(intent: Intent, learned: Sequence[Learned]) -> list[Trouble]:
     return found
 
 
+def unheard(intent: Intent, learned: Sequence[Learned]) -> list[Threshold]:
+    """Lines of which the anchors know nothing: their operation was not seen, or not often enough, where they hold."""
+    return [line for line in intent.thresholds if not _groups(line, learned)]
+
+
 def _judge(service: Service, line: Threshold, group: str, held: _Held) -> Iterator[Trouble]:
     limit = 0.0 if line.limit_ms is None else float(np.log(line.limit_ms))
     shares = held.share(limit)

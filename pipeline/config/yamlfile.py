@@ -34,11 +34,13 @@ class Section:
         self._faults = faults
 
     def fault(self, key: Any, wrong: str, right: str) -> None:
-        self._faults.append(Fault(self.file, self.line_of(key), wrong, right))
+        self.fault_at(self.line_of(key), wrong, right)
 
     def fault_at(self, line: int, wrong: str, right: str) -> None:
-        """As `fault`, at a line from 1."""
-        self._faults.append(Fault(self.file, line, wrong, right))
+        """As `fault`, at a line from 1. Said once, however often a value is asked for."""
+        fault = Fault(self.file, line, wrong, right)
+        if fault not in self._faults:
+            self._faults.append(fault)
 
     def line_of(self, key: Any) -> int:
         """From 1; a key that is absent, or that a merge brought in, has the section's."""
@@ -169,7 +171,7 @@ class Section:
             if isinstance(item, CommentedMap):
                 yield Section(self.file, item, line, self._faults)
             else:
-                self._faults.append(Fault(self.file, line, f"{_said(item)} is no mapping", "give it names and values"))
+                self.fault_at(line, f"{_said(item)} is no mapping", "give it names and values")
 
     def __iter__(self) -> Iterator[str]:
         """Keys that are text; others are faults."""

@@ -109,8 +109,16 @@ def test_what_is_said_to_be_safe_may_not_break_a_line(fleet: Fleet, tmp_path: Pa
     assert "times that, which is said to be safe, breaks it" in str(found[0])
 
 
-def test_of_operations_that_were_never_seen_nothing_is_said(fleet: Fleet, tmp_path: Path) -> None:
-    assert said("{operation: zap, failure: 0.001 %}", fleet, tmp_path) == []
+def test_of_operations_that_were_never_seen_it_is_said_that_nothing_is_known(
+    fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said("{operation: zap, failure: 0.001 %}, {operation: playback_start, failure: 99 %}", fleet, tmp_path) == []
+    assert main(["check", str(tmp_path), "--baseline", str(fleet.path)]) == 0
+    cohorts = sum(len(message.cohorts) for message in fleet.learned)
+    assert capsys.readouterr().out.splitlines() == [
+        f"2 lines held against the anchors of {cohorts} cohorts",
+        "intent.yaml:3: nothing is known of 'zap failure <= 0.001 % over 1h': too little was seen of it",
+    ]
 
 
 @pytest.fixture

@@ -141,7 +141,45 @@ def _quiet_hours(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
+_WRONG = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([-1, 0, 0.5, 7, 1e9]),
+    st.sampled_from(["", " ", "x", "0 %", "1200 ms", "p95", "\x07", "a,b", "20:00", "all", "any"]),
+    st.lists(st.sampled_from(["x", 3, None]), max_size=2),
+    st.dictionaries(st.sampled_from(["x", "operation", "kind", "latency", "p95"]), st.sampled_from(["x", 1, None])),
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> dict[str, Any]:
+    """As `documents`, with something else in one place or two, or a key more."""
+    document = json.loads(json.dumps(draw(documents())))
+    for _ in range(draw(st.integers(1, 2))):
+        node: Any = document
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if isinstance(node[key], dict | list) and draw(st.integers(0, 3)):
+                node = node[key]
+                continue
+            if isinstance(node, dict) and not draw(st.integers(0, 5)):
+                node[draw(st.sampled_from(["x", "route", "for", "url", "priority"]))] = draw(_WRONG)
+            node[key] = draw(_WRONG)
+            break
+    found: dict[str, Any] = document
+    return found
+
+
+def write(document: dict[str, Any], directory: Path) -> None:
+    """As an intent file. JSON is YAML."""
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    (directory / "intent.yaml").write_text(text, encoding="utf-8")
+
+
 def loaded(document: dict[str, Any], directory: Path) -> Intent:
-    """As the loader reads it. JSON is YAML."""
-    (directory / "intent.yaml").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    """As the loader reads it."""
+    write(document, directory)
     return load(directory)

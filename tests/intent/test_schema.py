@@ -12,8 +12,10 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.config.intent import load, schema
-from tests.intent.intents import documents, loaded
+from pipeline.config.directory import configuration
+from pipeline.config.intent import load, read, schema
+from pipeline.intent import Fault
+from tests.intent.intents import damaged, documents, loaded, write
 from tests.intent.test_load import DATA, FAULTS, RIGHT, WHOLE
 
 ROOT = Path(__file__).parents[2]
@@ -74,8 +76,27 @@ def test_what_the_loader_accepts_the_schema_accepts(text: str, tmp_path: Path) -
 @settings(max_examples=25)
 @given(document=documents())
 def test_the_two_agree_on_whatever_is_right(document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> None:
-    loaded(document, tmp_path_factory.mktemp("intent"))
+    directory = tmp_path_factory.mktemp("intent")
+    loaded(document, directory)
+    lines = (directory / "intent.yaml").read_text(encoding="utf-8").count("\n") + 1
+    assert all(1 <= remark.line <= lines for remark in configuration(directory).remarks)
     assert [error.message for error in VALIDATOR.iter_errors(document)] == []
+
+
+@settings(max_examples=40)
+@given(document=damaged())
+def test_of_whatever_is_wrong_the_loader_says_where_and_the_schema_refuses_nothing_that_it_accepts(
+    document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("intent")
+    faults: list[Fault] = []
+    write(document, directory)
+    read(directory, faults)
+    lines = (directory / "intent.yaml").read_text(encoding="utf-8").count("\n") + 1
+    assert all(1 <= fault.line <= lines for fault in faults)
+    assert len(set(faults)) == len(faults)
+    if not faults:
+        assert [one.message for one in VALIDATOR.iter_errors(document)] == []
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS.keys() - OF_YAML - NOT_YAML))

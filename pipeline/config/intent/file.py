@@ -99,8 +99,10 @@ def _intent(root: Section) -> Intent:
     )
     lint.dependencies(services, found)
     lint.contradictions(services, intent.thresholds)
-    named = root.node.get("receivers") or {}
-    lint.Routing(root, intent, [str(name) for name in named if name not in {one.name for one in receivers}]).unknown()
+    named = root.section("receivers")
+    known = {one.name for one in receivers}
+    wrong = [name for name in named if name not in known] if named is not None else []
+    lint.Routing(root, intent, wrong).unknown()
     return intent
 
 
