@@ -200,9 +200,9 @@ FAULTS = {
         "7: priority of 'playback' is 'high'; choose one of non_negotiable, degradable, best_effort",
     ],
     "threshold_latency_is_no_mapping": [
-        "3: latency is '1200 ms'; write a mapping of names to values",
-        "3: latency limits nothing; write latency: {p95: 1200 ms}",
-        "3: latency limits nothing; write latency: {p95: 1200 ms}",
+        "7: latency is '1200 ms'; write a mapping of names to values",
+        "8: latency limits nothing; write latency: {p95: 1200 ms}",
+        "9: latency limits nothing; write latency: {p95: 1200 ms}",
     ],
     "threshold_limits_nothing": [
         "3: a threshold that limits nothing; write latency: {p95: 1200 ms}, or failure: 0.5 %",
