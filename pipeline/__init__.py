@@ -15,7 +15,8 @@ observation, messages   what flows: canonical records, and what the stages say t
 operators/              one wire format a file: bytes to Observations and Rejects
 contracts, compliance   clauses of an interface, and who breaks which
 workarounds             what is known to be wrong, whose it is, and until when it pages nobody
-config/                 the files of operators and workarounds; intent/ has its own
+config/                 the files of a configuration directory: intent, operators, workarounds
+compile/                what the intent means to Alertmanager and Prometheus
 clocks, ordering        skew and delay; duplicates, inversions and gaps
 windows                 Observations to cohort windows of one minute on the arrival clock
 detect/                 baselines of cohorts, evidence, lattice of scopes, pattern, explanation

@@ -85,6 +85,10 @@ class Series:
         if at_start and all(label.known for label in labels):
             self._values = dict.fromkeys(product(*(label.known for label in labels)), 0.0)
 
+    def values(self) -> list[tuple[str, ...]]:
+        """Label values that are exported."""
+        return list(self._values)
+
     def value(self, *values: str) -> float | None:
         """What is exported for these label values; None when nothing is."""
         return self._values.get(values)
@@ -287,6 +291,23 @@ class Metrics(Collector):
             "False pages a week that the intent allows the whole deployment.",
             at_start=False,
         )
+        self.intent_info = self._made(
+            Gauge,
+            "seamwatch_intent_info",
+            "Always 1; says by the hash of intent.yaml which intent the worker runs with.",
+            Label("hash", room=1),
+        )
+        self.intent_loaded_at = self._made(
+            Gauge,
+            "seamwatch_intent_loaded_timestamp_seconds",
+            "When the configuration directory was last read and could be used.",
+            at_start=False,
+        )
+        self.intent_refused = self._made(
+            Gauge,
+            "seamwatch_intent_reload_failed",
+            "1 while the configuration directory has faults, and the worker goes on with the former one; healthy is 0.",
+        )
         self.workarounds = self._made(
             Gauge,
             "seamwatch_workarounds",
@@ -357,6 +378,14 @@ class Metrics(Collector):
         self.workarounds.set(active, "active")
         self.workarounds.set(expired, "expired")
         self.workaround_age.set(oldest_s)
+
+    def say_intent(self, of: str, at: float) -> None:
+        """Say which intent counts, by the hash of its file, and since when (seconds since the epoch)."""
+        for former in self.intent_info.values():
+            self.intent_info.drop(*former)
+        self.intent_info.set(1.0, of)
+        self.intent_loaded_at.set(at)
+        self.intent_refused.set(0.0)
 
     def feed(self, operator: str, state: str) -> None:
         """Say which of its states an operator's telemetry is in."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -13,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.codec import Message
 from pipeline.detect.evidence import Anchors, Evidence
-from pipeline.intent import Intent
+from pipeline.intent import CurrentIntent, Intent
 from pipeline.metrics import Metrics
+from pipeline.reload import Directory, Reloader
 from pipeline.sinks import AlertmanagerSink, MeterSink, Sink
 from pipeline.stream.health import Health
 from pipeline.stream.settings import Address, Settings
@@ -55,9 +58,12 @@ class Service:
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry)
         self._metrics.build_info.set(1, version("seamwatch"))
+        self._current = CurrentIntent(intent)
+        self._reloader: Reloader | None = None
         self._metrics.budget.set(intent.false_pages_per_week)
         self._shared: tuple[Sink, ...] = (MeterSink(self._metrics), self.board, *sinks)
-        self._worker = Worker(settings, Surroundings(intent, self._metrics, self._sinks, self._watch), say)
+        self._worker = Worker(settings, Surroundings(self._current, self._metrics, self._sinks, self._watch), say)
+        self._say = say
 
     @property
     def health(self) -> Health:
@@ -71,6 +77,21 @@ class Service:
         """End in order on SIGTERM and SIGINT."""
         self._worker.end_on_signals()
 
+    def follow(self, directory: Directory) -> None:
+        """Read the configuration again on SIGHUP, and when its files change; see `pipeline.reload`."""
+        self._reloader = Reloader(directory, use=self._use, refused=self._refuse, say=self._say)
+        self._use(self._current.intent, directory.hash)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.ask)
+
+    def _use(self, intent: Intent, of: str) -> None:
+        self._current.use(intent)
+        self.board.workarounds = intent.workarounds
+        self._metrics.budget.set(intent.false_pages_per_week)
+        self._metrics.say_intent(of, time.time())
+
+    def _refuse(self) -> None:
+        self._metrics.intent_refused.set(1.0)
+
     def guard(self) -> None:
         """For a process that is nothing but this service: end it even if its event loop hangs."""
         self._worker.guard()
@@ -80,13 +101,16 @@ class Service:
         async with AsyncExitStack() as stack:
             if self._settings.web is not None:
                 await self._serve(self._settings.web, stack)
+            if self._reloader is not None:
+                stack.callback(asyncio.create_task(self._reloader.run(), name="reload").cancel)
             return await self._worker.run()
 
     async def _serve(self, at: Address, stack: AsyncExitStack) -> None:
-        runner = web.AppRunner(application(self.board, self._registry, self.health), access_log=None)
+        page = application(self.board, self._registry, self.health)
+        runner = web.AppRunner(page, access_log=None, shutdown_timeout=_GRACE_S)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        site = web.TCPSite(runner, at.host, at.port, shutdown_timeout=_GRACE_S)
+        site = web.TCPSite(runner, at.host, at.port)
         try:
             await site.start()
         except OSError as error:

@@ -18,6 +18,7 @@ PLAIN = {
     "seamwatch_feed_late",
     "seamwatch_feed_state",
     "seamwatch_intake_stopped",
+    "seamwatch_intent_reload_failed",
     "seamwatch_ready",
     "seamwatch_workarounds",
 }

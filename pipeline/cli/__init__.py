@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "measure": "judge a series of single values, one a window, by its own past",
     "adapt": "show what an operator's records become, a record at a time",
     "check": "lint a configuration directory: every fault at once",
+    "compile": "write what the intent means to Alertmanager or Prometheus",
     "contracts": "say which operator keeps which clause of its format",
     "learn": "build anchors from records on disk or in topics",
     "accept": "accept the present level of a scope as its anchor, with who and why",

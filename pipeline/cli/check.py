@@ -6,21 +6,43 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
-from pipeline.config.directory import configuration
+from pipeline.cli.handovers import UnusableFileError, read_learned
+from pipeline.config.directory import Configuration, configuration
+from pipeline.config.intent import schema
+from pipeline.config.usual import troubles, unheard
 from pipeline.intent import ConfigurationError
 from pipeline.stream import settings
 
+BROKEN: Final = 1
+"""Exit status: it can be used, and what is usual already breaks a line."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help="intent.yaml, operators/, workarounds.yaml, worker.yaml")
+    parser.add_argument(
+        "directory", metavar="DIR", nargs="?", help="intent.yaml, operators/, workarounds.yaml, worker.yaml"
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="anchors as `seamwatch learn --to` writes them: say which thresholds what is usual already breaks",
+    )
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of intent.yaml, for editors")
     parser.epilog = (
-        "Exit status: 0 it can be used; 2 it cannot, every fault said with file and line. "
-        "What expires within 14 days is said, and is no fault."
+        "Exit status: 0 it can be used; 1 with --baseline: it can be used, and a threshold is broken already; 2 it "
+        "cannot, every fault said with file and line. Warnings are no faults: what is probably not meant, and what "
+        "expires within 14 days."
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.schema:
+        sys.stdout.write(schema.document())
+        return 0
+    if arguments.directory is None:
+        print("seamwatch check: give a directory, or --schema", file=sys.stderr)
+        return 2
     directory = Path(arguments.directory)
     faults = []
     found = None
@@ -33,6 +55,25 @@ def run(arguments: argparse.Namespace) -> int:
     for fault in faults:
         print(fault, file=sys.stderr)
     if found is not None:
-        for warning in found.warnings(round(time.time() * 1_000)):
+        for warning in (*found.remarks, *found.warnings(round(time.time() * 1_000))):
             print(f"warning: {warning}", file=sys.stderr)
-    return 2 if faults else 0
+    if faults or found is None:
+        return 2
+    return _against(found, arguments.baseline) if arguments.baseline is not None else 0
+
+
+def _against(found: Configuration, baseline: str) -> int:
+    """What is usual held against the thresholds."""
+    try:
+        learned = read_learned(baseline)
+    except UnusableFileError as error:
+        print(f"seamwatch check: {error}", file=sys.stderr)
+        return 2
+    said = troubles(found.intent, learned)
+    for one in said:
+        print(one)
+    cohorts = sum(len(message.cohorts) for message in learned)
+    print(f"{len(found.intent.thresholds)} lines held against the anchors of {cohorts} cohorts")
+    for line in unheard(found.intent, learned):
+        print(f"{line.place}: nothing is known of {line.line!r}: too little was seen of it")
+    return BROKEN if any(one.is_broken for one in said) else 0

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.config.directory import configuration
 from pipeline.intent import ConfigurationError, default
 
 _OPTIONS: Final = {
@@ -116,13 +115,15 @@ def given_security(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     # Faust is only loaded by who works with it.
+    from pipeline.reload import Directory
     from pipeline.service import PageError, Service
     from pipeline.stream import settings as stream_settings
 
     try:
         directory = Path(arguments.config) if arguments.config is not None else None
         settings = stream_settings.load(given(arguments), os.environ, directory)
-        intent = configuration(directory).intent if directory is not None else default()
+        watched = Directory(directory) if directory is not None else None
+        intent = watched.configuration.intent if watched is not None else default()
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"seamwatch worker: {fault}", file=sys.stderr)
@@ -135,6 +136,8 @@ def run(arguments: argparse.Namespace) -> int:
         service = Service(settings, intent, _say)
         service.end_on_signals()
         service.guard()
+        if watched is not None:
+            service.follow(watched)
         return await service.run()
 
     try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from pipeline.config.operators import operators
+from pipeline.config.intent import FILE_NAME, IntentFile, read
+from pipeline.config.operators import FOLDER, operators
+from pipeline.config.workarounds import FILE_NAME as WORKAROUNDS
 from pipeline.config.workarounds import workarounds
-from pipeline.intent import ConfigurationError, Fault, Intent, default, load
+from pipeline.intent import ConfigurationError, Fault, Intent, default
 from pipeline.operators import PLAIN, Adapter, Profile, adapter_of
 from pipeline.workarounds import Workaround
 
@@ -19,10 +22,11 @@ WARN_DAYS: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """operators: by name."""
+    """operators: by name. remarks: what can be used and is probably not meant."""
 
     intent: Intent = field(default_factory=default)
     operators: dict[str, Profile] = field(default_factory=dict)
+    remarks: tuple[Fault, ...] = ()
 
     @property
     def workarounds(self) -> tuple[Workaround, ...]:
@@ -67,21 +71,39 @@ class Configuration:
 def configuration(directory: Path) -> Configuration:
     """Raises ConfigurationError with every fault of every file."""
     faults: list[Fault] = []
-    intent = default()
-    try:
-        intent = load(directory)
-    except ConfigurationError as error:
-        faults += error.faults
-        if not directory.is_dir():
-            raise
+    file = read(directory, faults)
+    if not directory.is_dir():
+        raise ConfigurationError(faults)
     profiles = operators(directory, faults)
     registry = workarounds(directory, faults)
     if faults:
         raise ConfigurationError(sorted(faults, key=lambda fault: (fault.file, fault.line)))
     limits = {profile.name: profile.rejects for profile in profiles}
     # What hides incidents, and what makes a feed one, goes wherever the intent goes.
-    intent = replace(intent, workarounds=registry, reject_limits=limits)
-    return Configuration(intent, {profile.name: profile for profile in profiles})
+    intent = replace(file.intent, workarounds=registry, reject_limits=limits)
+    remarks = IntentFile(intent, file.root).warnings(_sent(profiles))
+    return Configuration(intent, {profile.name: profile for profile in profiles}, tuple(remarks))
+
+
+def _sent(profiles: list[Profile]) -> set[str]:
+    """Operations that the built-in intent or an operator's file knows."""
+    known = {operation for service in default().services for operation in service.operations}
+    for profile in profiles:
+        known |= {*profile.operations.values(), *(measure.operation for measure in profile.measures)}
+    return known
+
+
+def fingerprint(directory: Path, *, intent_alone: bool = False) -> str:
+    """Of what stands in the files that `configuration` reads (or in the intent file), in twelve characters."""
+    names = [FILE_NAME] if intent_alone else [FILE_NAME, WORKAROUNDS]
+    paths = [directory / name for name in names]
+    if not intent_alone:
+        paths += sorted((directory / FOLDER).glob("*.yaml"))
+    digest = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:12]
 
 
 def _expiry(what: str, owner: str, at: int, now: int) -> list[str]:

@@ -34,7 +34,13 @@ class Section:
         self._faults = faults
 
     def fault(self, key: Any, wrong: str, right: str) -> None:
-        self._faults.append(Fault(self.file, self.line_of(key), wrong, right))
+        self.fault_at(self.line_of(key), wrong, right)
+
+    def fault_at(self, line: int, wrong: str, right: str) -> None:
+        """As `fault`, at a line from 1. Said once, however often a value is asked for."""
+        fault = Fault(self.file, line, wrong, right)
+        if fault not in self._faults:
+            self._faults.append(fault)
 
     def line_of(self, key: Any) -> int:
         """From 1; a key that is absent, or that a merge brought in, has the section's."""
@@ -86,6 +92,14 @@ class Section:
             self.fault(key, f"{key} is {_said(value)}", "write a text, or a list of texts")
             return ()
         return tuple(str(item) for item in listed)
+
+    def lines(self, key: str) -> dict[str, int]:
+        """The texts of a list, each with its line; the last one's where it stands there twice."""
+        value = self.node.get(key)
+        listed = self.names(key)
+        places = value.lc.data or {} if isinstance(value, CommentedSeq) else {}
+        at = [int(places[i][0]) + 1 if i in places else self.line_of(key) for i in range(len(listed))]
+        return dict(zip(listed, at, strict=True))
 
     def texts(self, key: str, known: Collection[str] | None = None) -> dict[str, str]:
         """A mapping of texts to texts; `known`: the values that there may be."""
@@ -157,7 +171,7 @@ class Section:
             if isinstance(item, CommentedMap):
                 yield Section(self.file, item, line, self._faults)
             else:
-                self._faults.append(Fault(self.file, line, f"{_said(item)} is no mapping", "give it names and values"))
+                self.fault_at(line, f"{_said(item)} is no mapping", "give it names and values")
 
     def __iter__(self) -> Iterator[str]:
         """Keys that are text; others are faults."""

@@ -33,6 +33,13 @@ MOST_KEYS: Final = 2_000
 WEEK_MS: Final = 7 * 24 * 3_600_000
 
 
+def least_budget() -> float:
+    """False alarms a week below which the threshold cannot be checked: in all the quiet weeks that are remembered
+    (`HALF_LIFE_WEEKS`, summed) fewer than `PRIOR_COUNT` sightings are nominal, and what is seen says nothing."""
+    remembered = HALF_LIFE_WEEKS / float(np.log(2.0))
+    return PRIOR_COUNT / (remembered * float(np.exp(LOOK_NATS)))
+
+
 class Calibration:
     """Counts sightings near the threshold in quiet times.
 

@@ -1,7 +1,11 @@
-"""What matters, written once by people: services, their operations and priorities, the budget of false pages."""
+"""What matters, written once by people: services, priorities, lines that must not be crossed, whom to tell, the budget.
 
+The file is read by `pipeline.config.intent`.
+"""
+
+from pipeline.intent.current import CurrentIntent
 from pipeline.intent.default import default
-from pipeline.intent.load import ConfigurationError, Fault, load
+from pipeline.intent.faults import ConfigurationError, Fault
 from pipeline.intent.model import (
     Degradation,
     Intent,
@@ -15,6 +19,7 @@ from pipeline.intent.model import (
 
 __all__ = [
     "ConfigurationError",
+    "CurrentIntent",
     "Degradation",
     "Fault",
     "Intent",
@@ -25,5 +30,4 @@ __all__ = [
     "Severity",
     "Threshold",
     "default",
-    "load",
 ]

@@ -129,7 +129,8 @@ class Receiver:
 class Intent:
     """services: in the order of the file. false_pages_per_week: for the whole deployment together. workarounds: what
     is known to be wrong, and pages nobody for the time being. reject_limits: by operator, of those that have their own.
-    routes: name of a receiver by severity.
+    routes: name of a receiver by severity. owners: name of a receiver by owner of services and workarounds.
+    dead_man, alive: receivers that complain when they hear nothing any more, of Prometheus and of the workers.
     """
 
     services: tuple[Service, ...]
@@ -139,6 +140,9 @@ class Intent:
     receivers: tuple[Receiver, ...] = ()
     routes: Mapping[str, str] = field(default_factory=dict)
     quiet_hours: QuietHours | None = None
+    dead_man: str | None = None
+    owners: Mapping[str, str] = field(default_factory=dict)
+    alive: str | None = None
     _by_operation: dict[str, tuple[Service, ...]] = field(init=False, repr=False, compare=False)
 
     @property
@@ -152,6 +156,13 @@ class Intent:
             for operation in service.operations:
                 index[operation] = (*index.get(operation, ()), service)
         object.__setattr__(self, "_by_operation", index)
+
+    def receiver_of(self, service: Service, severity: Severity) -> str | None:
+        """Whom to tell of a service: its own receiver, or its owner's, or the severity's; None: nobody."""
+        if service.route is not None:
+            return service.route
+        owned = self.owners.get(service.owner) if service.owner is not None else None
+        return owned or self.routes.get(severity)
 
     def services_of(self, operations: Iterable[str]) -> list[str]:
         """Names of the services that any of the operations belongs to, in the order of the file."""

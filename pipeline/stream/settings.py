@@ -28,7 +28,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from pipeline.config.operators import operators
-from pipeline.intent.load import ConfigurationError, Fault
+from pipeline.intent import ConfigurationError, Fault
 from pipeline.operators import PLAIN, Profile
 from pipeline.stream.security import SECRETS, Security, secure
 from pipeline.stream.values import READERS, SECRET_READERS, STAGES, Address, parse_address

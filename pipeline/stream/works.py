@@ -14,7 +14,7 @@ from pipeline.codec import Message
 from pipeline.detect.baseline import Baseline
 from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest, Limits
-from pipeline.intent import Intent
+from pipeline.intent import CurrentIntent, Intent
 from pipeline.messages import Change, Incident
 from pipeline.metrics import Metrics
 from pipeline.operators import adapter_of
@@ -43,13 +43,19 @@ def topics_needed(settings: Settings) -> list[str]:
 class Surroundings:
     """What the stages work for, and whom they tell.
 
-    sinks: makes those of one partition of the incidents topic. watch: shown all that pattern takes.
+    current: the intent that counts now, which a reload replaces. sinks: makes those of one partition of the incidents
+    topic. watch: shown all that pattern takes.
     """
 
-    intent: Intent
+    current: CurrentIntent
     metrics: Metrics
     sinks: Callable[[], Sequence[Sink]]
     watch: Callable[[Message], None]
+
+    @property
+    def intent(self) -> Intent:
+        """As it is now."""
+        return self.current.intent
 
 
 REMEMBERED_IDS: Final = 4_000_000
@@ -115,6 +121,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             stagger=_stagger(name),
             meter=StageMeter(around.metrics, "baseline", source_of(tp.topic, tp.partition), time.time),
             clock=time.monotonic,
+            revision=lambda: around.current.revision,
         )
 
     def to_incidents(message: Incident) -> Address:
@@ -139,6 +146,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             meter=StageMeter(around.metrics, "pattern", source_of(tp.topic, tp.partition), time.time),
             clock=time.monotonic,
             watch=around.watch,
+            revision=lambda: around.current.revision,
         )
 
     def relay(tp: TP, broker: Broker) -> Holding:

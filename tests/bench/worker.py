@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.cli import ALLOCATIONS
 from pipeline.codec import Message
 from pipeline.detect.evidence import Evidence
-from pipeline.intent import default
+from pipeline.intent import CurrentIntent, default
 from pipeline.metrics import Metrics
 from pipeline.stream.settings import Settings, parse_address
 from pipeline.stream.worker import Worker
@@ -40,7 +40,7 @@ class Measured:
             self._took(int(amount))
 
         metrics.records_read.add = count  # type: ignore[method-assign]  # cheaper than to ask the registry all the time
-        around = Surroundings(default(), metrics, lambda: (), self._watch)
+        around = Surroundings(CurrentIntent(default()), metrics, lambda: (), self._watch)
         self._worker = Worker(settings, around, lambda line: print(line, file=sys.stderr))
 
     async def run(self) -> int:

@@ -29,14 +29,15 @@ CHECKPOINT_S = 10.0
 
 
 class Summing:
-    """The smallest stage with a memory: answers every tick with the sum of all minutes so far."""
+    """The smallest stage with a memory: answers every tick with the sum of all minutes so far, and a constant."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: int = 0) -> None:
         self.sum = 0
+        self.more = more
 
     def feed(self, message: Tick) -> list[Tick]:
         self.sum += message.minute
-        return [Tick("sum", self.sum)]
+        return [Tick("sum", self.sum + self.more)]
 
     def snapshot(self) -> dict[str, Any]:
         # Larger than a piece, as the tests make them.
@@ -53,6 +54,8 @@ class Partition:
         self.kafka = MemoryKafka()
         self.now = 0.0
         self.holding: StageHolding | None = None
+        self.revision = 0
+        self.more = 0
         for i, number in enumerate(numbers):
             for _ in range(1 + number % 2):
                 header = Stamp(i, 0, 0).header("in/0")
@@ -68,7 +71,8 @@ class Partition:
             name="windows/0",
             sources=sources,
             may_change=may_change,
-            stage=Summing,
+            stage=lambda: Summing(self.more),
+            revision=lambda: self.revision,
             state=STATE,
             address=lambda _: (EVIDENCE.topic, EVIDENCE.partition, b"sum"),
             checkpoint_s=CHECKPOINT_S,
@@ -112,6 +116,7 @@ STEPS = st.one_of(
     st.tuples(st.just("take"), st.integers(1, 9)),
     st.tuples(st.just("tend"), st.sampled_from([1, 20])),
     st.tuples(st.just("close"), st.just(0)),
+    st.tuples(st.just("revise"), st.just(1)),
     st.tuples(st.just("assign"), st.integers(0, 25)),
     st.tuples(st.just("assign"), st.just(10_000)),
 )
@@ -121,7 +126,9 @@ async def disturbed(numbers: Sequence[int], steps: Sequence[tuple[str, int]]) ->
     partition = Partition(numbers)
     for step, size in steps:
         try:
-            if step == "assign":
+            if step == "revise":
+                partition.revision += size
+            elif step == "assign":
                 await partition.assign(fuse=size)
             elif partition.holding is not None:
                 if step == "close":
@@ -150,6 +157,21 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_every_message_counts_once_however_often_workers_die(numbers: list[int], steps: list[tuple[str, int]]) -> None:
     assert asyncio.run(disturbed(numbers, steps)).said() == sums(numbers)
+
+
+async def test_another_intent_counts_from_the_next_message_on_and_for_none_before_it_after_a_crash() -> None:
+    partition = Partition([2, 4, 6])
+    await partition.assign()
+    await partition.take(1)
+    partition.revision, partition.more = 1, 1_000
+    await partition.take(1)
+    # Killed before any checkpoint was due; what was judged under the former intent is not judged again.
+    await partition.assign()
+    assert partition.holding is not None
+    assert partition.holding.position == 1
+    await partition.take(5)
+    await partition.tend(2 * CHECKPOINT_S)
+    assert partition.said() == [2, 1_006, 1_012]
 
 
 async def test_a_worker_goes_on_from_the_checkpoint_and_not_from_the_beginning() -> None:

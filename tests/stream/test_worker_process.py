@@ -121,6 +121,23 @@ def test_a_configuration_that_cannot_be_used_ends_the_start_with_its_place(start
     assert "Traceback" not in worker.said()
 
 
+def test_a_hangup_has_it_read_its_configuration_again_and_a_fault_does_not_end_it(start: Start, tmp_path: Path) -> None:
+    intent = tmp_path / "intent.yaml"
+    intent.write_text("version: 1\nservices:\n  a: {operations: [stall], priority: degradable}\n")
+    brokers = f"127.0.0.1:{free_port()}"
+    worker = start("--config", str(tmp_path), "--brokers", brokers, "--input", "in", "--web", "off")
+    until(lambda: "trying again in" in worker.said(), within=90, what="the first try")
+    worker.signal(signal.SIGHUP)
+    until(lambda: f"seamwatch worker: read {tmp_path} again: intent " in worker.said(), within=60, what="a reload")
+    intent.write_text("version: 2\nservices: {}\n")
+    worker.signal(signal.SIGHUP)
+    until(lambda: "the intent stays as it was" in worker.said(), within=60, what="a refusal")
+    assert f"seamwatch worker: {intent}:1: version is 2; write 'version: 1'" in worker.said()
+    assert f"seamwatch worker: {intent}:2: services is missing or empty" in worker.said()
+    worker.signal(signal.SIGTERM)
+    assert worker.ended(DRAIN_S + 15) == 0
+
+
 def test_a_page_that_cannot_be_served_ends_the_start(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

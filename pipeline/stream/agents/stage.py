@@ -52,7 +52,8 @@ class StageHolding(Holding):
         sources: whom it waits for.
         may_change: whether these may be others than when its state was written: inputs come and go. Otherwise keys have
             moved to other partitions, and what is known of them is not here.
-        stage: makes the pure stage.
+        stage: makes the pure stage, by the intent as it is then.
+        revision: of that intent; when it changes, the stage is made anew and goes on from what it knows.
         state: where its snapshots go.
         address: where each message of the stage goes.
         also: where a copy of it goes for people to read; None: nowhere.
@@ -79,6 +80,7 @@ class StageHolding(Holding):
         clock: Callable[[], float],
         watch: Callable[[Message], None] | None = None,
         also: Callable[[Any], Address | None] = lambda _: None,
+        revision: Callable[[], int] = lambda: 0,
     ) -> None:
         super().__init__(tp, broker)
         self._name = name
@@ -86,6 +88,9 @@ class StageHolding(Holding):
         self._sources = sorted(sources)
         self._former: set[str] = set()
         self._may_change = may_change
+        self._make = stage
+        self._revision = revision
+        self._made_by = revision()
         self._stage = stage()
         self._address = address
         self._checkpoint_s = checkpoint_s
@@ -112,6 +117,8 @@ class StageHolding(Holding):
             self.position = self._written = snapshot.position
 
     async def _take(self, records: Sequence[Record], end: int) -> None:
+        if self._made_by != self._revision():
+            await self._remake()
         for record in records:
             origin = stamp_of(record.headers)
             if origin is None:
@@ -121,6 +128,20 @@ class StageHolding(Holding):
                 if not (isinstance(message, Tick) and message.source in self._former):
                     await self._feed(message, record.offset)
         self.position = end
+
+    async def _remake(self) -> None:
+        """Go on under another intent, from here.
+
+        1. Checkpoint: what was judged under the former intent is not judged again after a crash.
+        2. Make the stage anew, of its own snapshot, as after a restart: whatever holds the intent holds the new one.
+
+        Between two messages, so between two minutes: only a tick that closes a minute has it judged.
+        """
+        await self._checkpoint()
+        self._made_by = self._revision()
+        state = self._stage.snapshot()
+        self._stage = self._make()
+        self._stage.restore(state)
 
     async def _feed(self, message: Message, offset: int) -> None:
         began = self._clock()
