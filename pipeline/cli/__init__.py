@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "contracts": "say which operator keeps which clause of its format",
     "learn": "build anchors from records on disk or in topics",
     "accept": "accept the present level of a scope as its anchor, with who and why",
+    "message": "say what the person on call is told of an incident",
     "worker": "the always-on stream processor, against a real Kafka",
     "rejects": "list, show and redrive records that could not be used",
     "topics": "create and check the topics of a worker",
