@@ -46,10 +46,14 @@ class Seen:
     def __init__(self, highest: Mapping[str, Iterable[int]] | None = None) -> None:
         self._highest = {source: Stamp(*stamp) for source, stamp in (highest or {}).items()}
 
+    def has(self, source: str, stamp: Stamp) -> bool:
+        """Whether this has been seen."""
+        highest = self._highest.get(source)
+        return highest is not None and stamp <= highest
+
     def is_new(self, source: str, stamp: Stamp) -> bool:
         """Whether this has not been seen; it has been from now on."""
-        highest = self._highest.get(source)
-        if highest is not None and stamp <= highest:
+        if self.has(source, stamp):
             return False
         self._highest[source] = stamp
         return True

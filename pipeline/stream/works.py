@@ -19,6 +19,7 @@ from pipeline.messages import Incident
 from pipeline.metrics import Metrics
 from pipeline.operators import adapter_of
 from pipeline.operators.gate import RejectGate
+from pipeline.stream.agents.courier import Delivery
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.ingest import IngestHolding
 from pipeline.stream.agents.route import RouteHolding, Sink
@@ -45,13 +46,14 @@ def topics_needed(settings: Settings) -> list[str]:
 class Surroundings:
     """What the stages work for, and whom they tell.
 
-    sinks: makes those of one partition of the incidents topic. watch: shown all that pattern takes.
+    sinks, deliveries: makes those of one partition of the incidents topic. watch: shown all that pattern takes.
     """
 
     intent: Intent
     metrics: Metrics
     sinks: Callable[[], Sequence[Sink]]
     watch: Callable[[Message], None]
+    deliveries: Callable[[], Mapping[str, Delivery]] = dict
 
 
 REMEMBERED_IDS: Final = 4_000_000
@@ -143,7 +145,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
         )
 
     def route(tp: TP, broker: Broker) -> Holding:
-        return RouteHolding(tp, broker, sinks=around.sinks())
+        return RouteHolding(tp, broker, sinks=around.sinks(), deliveries=around.deliveries())
 
     works = {
         "ingest": Work("ingest", inputs, ingest),
