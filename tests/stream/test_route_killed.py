@@ -152,12 +152,17 @@ async def test_a_route_agent_that_is_killed_between_sending_and_recording_loses_
                 write(live, [incident(incident_id=name, scope={"operator": name})], number)
                 await ended(receivers.worker, f"death {number + 1} of {KILLS}: {receivers.target}")
             worker.start()
+
+            async def told() -> bool:
+                return len(set(receivers.told)) == KILLS
+
+            await until_async(told, within=PATIENCE_S, what="every incident to be told")
             over = [incident(incident_id=one, scope={"operator": one}, state="resolved") for one in names]
             write(live, [msgspec.structs.replace(one, at=one.at + 60_000) for one in over], KILLS)
 
             async def settled() -> bool:
-                told = len(set(receivers.told)) == 2 * KILLS and len(set(receivers.keys)) == 2 * KILLS
-                return told and await asyncio.to_thread(progress, live) == (2 * KILLS, {""})
+                all_told = len(set(receivers.told)) == len(set(receivers.keys)) == 2 * KILLS
+                return all_told and await asyncio.to_thread(progress, live) == (2 * KILLS, {""})
 
             await until_async(settled, within=PATIENCE_S, what="every notification and its record")
         finally:
@@ -165,8 +170,8 @@ async def test_a_route_agent_that_is_killed_between_sending_and_recording_loses_
     deliveries, notifications = Counter(receivers.keys), Counter(receivers.told)
     with capsys.disabled():
         print(
-            f"\n{receivers.kills} kills: {len(deliveries)} changes of {KILLS} incidents in {deliveries.total()} deliveries, "
-            f"at most {max(deliveries.values())} of one key; {receivers.posts} posts to Alertmanager made "
+            f"\n{receivers.kills} kills: {len(deliveries)} changes of {KILLS} incidents in {deliveries.total()} "
+            f"deliveries, at most {max(deliveries.values())} of one key; {receivers.posts} posts to Alertmanager made "
             f"{notifications.total()} notifications, at most {max(notifications.values())} of one"
         )
     assert receivers.kills == KILLS
