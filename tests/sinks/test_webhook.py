@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
 
 from pipeline.codec import decode, encode
 from pipeline.messages import Incident, LedgerEntry, Signal
@@ -56,11 +55,6 @@ async def receiver() -> AsyncIterator[Receiver]:
     async with serving(app) as url:
         receiver.url = f"{url}/hook"
         yield receiver
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
 
 
 @pytest.fixture
