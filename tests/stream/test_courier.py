@@ -132,7 +132,6 @@ def test_workers_killed_between_sending_and_recording_lose_nothing_and_repeat_on
         while holding.position < kafka.end(INCIDENTS):
             await take(kafka, holding, size)
             await settle()
-            # Kafka has this as of now, whatever becomes of the worker.
             await holding.tend(0.0)
         await settle()
 
@@ -141,6 +140,8 @@ def test_workers_killed_between_sending_and_recording_lose_nothing_and_repeat_on
         for number, kill in enumerate([*kills, None]):
             asyncio.run(life(kill, sizes[number % len(sizes)]))
     assert list(dict.fromkeys(receiver.got)) == values(kafka)
+    # One is repeated for each worker that died after the receiver had it, and none for others.
+    assert len(receiver.got) - len(values(kafka)) <= sum(kill.sent for kill in kills)
     # However often it goes back, it never gets ahead: nothing comes before what stands before it in the log.
     places = [values(kafka).index(value) for value in receiver.got]
     assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(places))
@@ -209,6 +210,20 @@ async def test_a_webhook_that_is_new_begins_where_the_partition_stands() -> None
     await settle()
     assert receiver.got == values(kafka)[2:]
     await holding.close()
+
+
+async def test_a_worker_that_has_lost_the_partition_makes_one_more_delivery_at_most() -> None:
+    kafka, receiver = log(5), Receiver()
+    post = Post(receiver)
+    post.away.clear()
+    lost = await opened(kafka, post)
+    await take(kafka, lost)
+    kafka.join()
+    post.away.set()
+    await settle()
+    assert receiver.got == values(kafka)[:1]
+    await lost.close()
+    assert receiver.got == values(kafka)[:1]
 
 
 async def test_a_mistake_of_ours_ends_the_work_instead_of_the_deliveries_alone() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from faust.types import TP
@@ -45,18 +45,30 @@ class Delivery(Protocol):
 class Courier:
     """Deliveries of one partition of the incidents topic.
 
+    Args:
+        record: commits how far it has come, and says whether the partition is still ours. Asked for after each
+            delivery, so that a crash repeats one at most, and a worker that is no longer meant makes one at most.
+
     Attributes:
         at: offset of the next record to deliver: whatever is before it has been.
         seen: what was delivered, so that a record that stands twice in the log is told once.
     """
 
-    def __init__(self, tp: TP, broker: Broker, delivery: Delivery, decode: Callable[[Record], Incident]) -> None:
+    def __init__(
+        self,
+        tp: TP,
+        broker: Broker,
+        delivery: Delivery,
+        decode: Callable[[Record], Incident],
+        record: Callable[[], Awaitable[bool]],
+    ) -> None:
         self.at = 0
         self.seen = Seen()
         self._tp = tp
         self._broker = broker
         self._delivery = delivery
         self._decode = decode
+        self._record = record
         self._held: deque[Record] = deque()
         self._bytes = 0
         self._end = 0
@@ -108,8 +120,11 @@ class Courier:
         while not self._ending:
             self._delivery.waiting(self._end - self.at)
             if self._held:
-                await self._deliver(self._held[0])
-                self._bytes -= len(self._held.popleft().value or b"")
+                record = self._held[0]
+                await self._deliver(record)
+                self._held.popleft()
+                self._bytes -= len(record.value or b"")
+                await self._recorded()
             elif self._behind:
                 await self._read_on()
             else:
@@ -132,8 +147,14 @@ class Courier:
             await self._deliver(record)
             if self._ending:
                 return
+            await self._recorded()
         self.at = until
         self._behind = until < self._end
+
+    async def _recorded(self) -> None:
+        # Whoever ends us records it, and waits for us before that.
+        if not self._ending and not await self._record():
+            self._ending = True
 
     async def _deliver(self, record: Record) -> None:
         if record.value is not None:

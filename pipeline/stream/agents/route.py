@@ -79,7 +79,9 @@ class RouteHolding(Holding):
     ) -> None:
         super().__init__(tp, broker)
         self._sinks = sinks
-        self._couriers = {name: Courier(tp, broker, each, self._decode) for name, each in deliveries.items()}
+        self._couriers = {
+            name: Courier(tp, broker, each, self._decode, self._record) for name, each in deliveries.items()
+        }
         self._seen = Seen()
         self._committed = Committed(-1, "")
 
@@ -147,6 +149,11 @@ class RouteHolding(Holding):
             await courier.stop()
         for sink in self._sinks:
             await sink.close()
+
+    async def _record(self) -> bool:
+        """Commit; is the partition still ours?"""
+        await self._in_turn(self._commit)
+        return not self.fenced
 
     async def _commit(self) -> None:
         behind = {name: courier.at for name, courier in self._couriers.items() if courier.at < self.position}
