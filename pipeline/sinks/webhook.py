@@ -159,7 +159,7 @@ def body_of(incident: Incident, key: str, link: str | None) -> bytes:
         if len(body) <= LARGEST:
             return body
     # Nothing is left that could be long but what was never meant to be: names and the summary.
-    short = {"summary": incident.summary[:1_000], "services": [], "scope": {}, "confidence": None}
+    short: dict[str, Any] = {"summary": incident.summary[:1_000], "services": [], "scope": {}, "confidence": None}
     return _encoded(msgspec.structs.replace(incident, **short), key, link, [*without, *short])
 
 

@@ -29,10 +29,14 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(home: Path, environment: Mapping[str, str] | None = None, **given: str) -> Telling:
+def told(home: Path, **given: str) -> Telling:
     """`~` in a setting is the folder."""
+    return told_with({}, home, **given)
+
+
+def told_with(environment: Mapping[str, str], home: Path, **given: str) -> Telling:
     arguments = {name: value.replace("~", str(home)) for name, value in given.items()}
-    return load({**ENOUGH, **arguments}, environment or {}, None).telling
+    return load({**ENOUGH, **arguments}, environment, None).telling
 
 
 def test_nobody_is_told_unless_named(home: Path) -> None:
@@ -76,8 +80,8 @@ def test_certificates_are_taken_of_either_receiver(home: Path) -> None:
 
 def test_a_secret_may_come_from_the_environment_and_is_shown_nowhere(home: Path) -> None:
     environment = {"SEAMWATCH_WEBHOOK_SECRET": SECRET, "SEAMWATCH_ALERTMANAGER_PASSWORD": "pass phrase"}
-    found = told(
-        home, environment, webhook="https://hooks.example", alertmanager="http://am", alertmanager_username="kim"
+    found = told_with(
+        environment, home, webhook="https://hooks.example", alertmanager="http://am", alertmanager_username="kim"
     )
     assert found.webhook_secret is not None
     assert found.webhook_secret.reveal() == SECRET
