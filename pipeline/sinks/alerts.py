@@ -142,11 +142,15 @@ class Alerts:
 
     def owe(self, incident: Incident, now: float) -> None:
         """An earlier worker has told nobody of it; `incident` is its newest record, restored before."""
-        if incident.state in ACTIVE or not _is_news(incident):
+        goes_on = incident.state in ACTIVE
+        if not (goes_on or _is_news(incident)) or any(one.incident_id == incident.incident_id for one in self):
             return
+        # It was of some severity once, which the newest record need not have any more.
         severity = incident.severity if incident.severity in TOLD else "ticket"
         labels = labels_of(incident) | {"severity": severity}
-        late = Alert(incident.incident_id, labels, self._annotations(incident), now, incident.at, ends=now, owed=True)
+        late = Alert(incident.incident_id, labels, self._annotations(incident), now, incident.at)
+        if not goes_on:
+            late.ends, late.owed = now, True
         self._alerts[_key(labels)] = late
         self._give_up()
 

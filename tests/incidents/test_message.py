@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import string
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.incidents import escaping
 from pipeline.incidents.document import document
 from pipeline.incidents.escaping import clip, markdown, plain
 from pipeline.incidents.message import message
@@ -215,6 +217,10 @@ def test_hostile_names_stay_what_they_are() -> None:
 )
 def test_what_begins_a_list_in_markdown_begins_none(text: str, literal: str) -> None:
     assert markdown(text) == literal
+
+
+def test_the_examples_of_the_documentation_hold() -> None:
+    assert doctest.testmod(escaping) == (0, 1)
 
 
 ANY = st.text(max_size=150)

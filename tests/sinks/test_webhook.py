@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.codec import decode, encode
 from pipeline.messages import Incident, LedgerEntry, Signal
 from pipeline.metrics import Metrics
-from pipeline.sinks import Access, Patience, Webhook
+from pipeline.sinks import Access, Patience, Webhook, signing
 from pipeline.sinks.signing import HEADER, sign, verify
 from pipeline.sinks.webhook import KEY_HEADER, LARGEST, body_of, key_of
 from tests.integration.serving import serving
@@ -157,6 +158,10 @@ def test_a_signature_fits_one_body_one_secret_and_one_time() -> None:
     assert not verify(SECRET, header, b"body", 1_000_301.0)
     assert not verify(SECRET, header, b"body", 999_699.0)
     assert not verify(SECRET, header.replace("t=1000000", "t=1000001"), b"body", 1_000_000.0)
+
+
+def test_the_example_of_the_documentation_holds() -> None:
+    assert doctest.testmod(signing) == (0, 1)
 
 
 @pytest.mark.parametrize("header", ["", "t=", "v1=", "t=x,v1=y", "t=1000000", "nonsense", "t=²,v1=é", "=,=,="])
