@@ -87,8 +87,8 @@ def _ago(at: int, now: int) -> str:
 
 
 def _sure(incident: Incident) -> list[str]:
-    """Evidence above 0 is beyond what fires (log10)."""
-    said = [f"evidence {_odds(incident.evidence)}"]
+    """A feed is silent or not: that is counted, and has no odds."""
+    said = ["counted" if incident.kind == "feed" else f"evidence {_odds(incident.evidence)}"]
     confidence = incident.confidence
     if confidence is not None:
         said.insert(0, f"scope {100 * confidence.scope:.0f} %")

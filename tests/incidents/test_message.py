@@ -175,12 +175,16 @@ def test_the_text_follows_the_record(change: dict[str, Any], said: str) -> None:
     assert said in message(changed(**change)).text
 
 
+def test_a_feed_is_counted_and_has_no_odds() -> None:
+    assert message(changed(kind="feed", evidence=0.0, confidence=None)).sure == ["counted"]
+
+
 def test_an_onset_of_the_same_day_is_told_without_its_date() -> None:
     assert "Since 23:00 UTC (50 min ago)." in message(changed(at=AT - 10 * MINUTE, onset_at=AT - HOUR)).text
 
 
 def test_a_record_with_nothing_but_what_the_contract_wants_makes_a_message() -> None:
-    bare = Incident("x", "forming", "log", AT, AT, {}, [], [], "feed", -2.0, "Silent.")
+    bare = Incident("x", "forming", "log", AT, AT, {}, [], [], "pattern", -2.0, "Silent.")
     said = message(bare)
     assert said.text == "LOG forming: The whole fleet. Since 00:00 UTC (0 min ago). Sure: evidence 1 : 1e+02."
     assert document(said).startswith("**LOG forming: The whole fleet**\n\nSilent.\n\n### For whom\n")
