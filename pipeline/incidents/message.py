@@ -140,7 +140,9 @@ def _danger(danger: Danger, now: int) -> str:
 
 
 def _broken_at(dangers: Sequence[Danger], now: int) -> int | None:
-    return min((now if one.broken else one.at for one in dangers if one.broken or one.at is not None), default=None)
+    if any(one.broken for one in dangers):
+        return now
+    return min((one.at for one in dangers if one.at is not None), default=None)
 
 
 def _effect(effect: Effect, now: int) -> str:
