@@ -52,7 +52,8 @@ class Label:
 SOURCE: Final = Label("source", room=4096)
 """A partition as a source, such as `acme.telemetry/3`."""
 STAGE: Final = Label("stage", known=("ingest", "baseline", "pattern", "route"))
-SINK: Final = Label("sink", known=("alertmanager", "stdout"), room=16)
+SINK: Final = Label("sink", known=("alertmanager", "webhook", "stdout"), room=16)
+"""`alertmanager-2` and so on are those of a cluster, in the order in which they are given."""
 STATE: Final = Label("state", known=("forming", "firing", "recovering", "resolved", "suppressed"))
 SEVERITY: Final = Label("severity", known=("page", "ticket", "log"))
 PHASE: Final = Label("phase", known=("detect", "acknowledge", "recover", "resolve"))
@@ -359,7 +360,10 @@ class Metrics(Collector):
             SINK,
         )
         self.sink_pending = self._made(
-            Gauge, "seamwatch_sink_pending_incidents", "Incidents whose newest state a sink does not have yet.", SINK
+            Gauge,
+            "seamwatch_sink_pending_incidents",
+            "Incidents whose newest state a sink does not have yet; of the webhook, changes that wait. Healthy: 0.",
+            SINK,
         )
 
         # How it is

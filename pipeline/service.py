@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Final
@@ -16,11 +16,15 @@ from prometheus_client import CollectorRegistry
 from pipeline.codec import Message
 from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.intent import CurrentIntent, Intent
+from pipeline.messages import Tick
 from pipeline.metrics import Metrics
 from pipeline.reload import Directory, Reloader
-from pipeline.sinks import AlertmanagerSink, MeterSink, Sink
+from pipeline.sinks import Access, AlertmanagerSink, Heartbeat, MeterSink, Sink, Told, Webhook
+from pipeline.stream.agents.courier import Delivery
 from pipeline.stream.health import Health
+from pipeline.stream.security import context
 from pipeline.stream.settings import Address, Settings
+from pipeline.stream.telling import Reach
 from pipeline.stream.worker import Worker
 from pipeline.stream.works import Surroundings
 from pipeline.web import Board, application
@@ -62,8 +66,13 @@ class Service:
         self._reloader: Reloader | None = None
         self._metrics.budget.set(intent.false_pages_per_week)
         self._shared: tuple[Sink, ...] = (MeterSink(self._metrics), self.board, *sinks)
-        self._worker = Worker(settings, Surroundings(self._current, self._metrics, self._sinks, self._watch), say)
+        around = Surroundings(self._current, self._metrics, self._sinks, self._watch, self._deliveries)
+        self._worker = Worker(settings, around, say)
         self._say = say
+        told = settings.telling
+        self._access = _access(told.alertmanager)
+        self._webhook_access = _access(told.webhook_reach)
+        self._heartbeat = Heartbeat(told.alertmanagers, deployment=settings.group, now=time.time, access=self._access)
 
     @property
     def health(self) -> Health:
@@ -103,6 +112,8 @@ class Service:
                 await self._serve(self._settings.web, stack)
             if self._reloader is not None:
                 stack.callback(asyncio.create_task(self._reloader.run(), name="reload").cancel)
+            beating = asyncio.create_task(self._heartbeat.run(), name="heartbeat")
+            stack.callback(beating.cancel)
             return await self._worker.run()
 
     async def _serve(self, at: Address, stack: AsyncExitStack) -> None:
@@ -121,13 +132,46 @@ class Service:
 
     def _sinks(self) -> Sequence[Sink]:
         """Those of one partition of the incidents topic."""
-        if self._settings.alertmanager is None:
-            return self._shared
-        page = f"http://{self.page}" if self.page is not None else None
-        alerts = AlertmanagerSink(self._settings.alertmanager, metrics=self._metrics, now=time.time, page=page)
-        return (*self._shared, alerts)
+        told = Told()
+        names = ["alertmanager", *(f"alertmanager-{number}" for number in range(2, 17))]
+        alerts = [
+            AlertmanagerSink(
+                url,
+                metrics=self._metrics,
+                now=time.time,
+                page=self._page_url,
+                name=name,
+                told=told,
+                access=self._access,
+            )
+            for name, url in zip(names, self._settings.telling.alertmanagers, strict=False)
+        ]
+        return (*self._shared, *alerts)
+
+    def _deliveries(self) -> Mapping[str, Delivery]:
+        """As `_sinks`."""
+        told = self._settings.telling
+        if told.webhook is None or told.webhook_secret is None:
+            return {}
+        webhook = Webhook(
+            told.webhook,
+            told.webhook_secret.reveal().encode(),
+            metrics=self._metrics,
+            now=time.time,
+            page=self._page_url,
+            access=self._webhook_access,
+        )
+        return {"webhook": webhook}
+
+    @property
+    def _page_url(self) -> str | None:
+        if self._settings.telling.page is not None:
+            return self._settings.telling.page
+        return f"http://{self.page}" if self.page is not None else None
 
     def _watch(self, message: Message) -> None:
+        if isinstance(message, Evidence | Tick):
+            self._heartbeat.progress(message.minute)
         if isinstance(message, Evidence):
             self.board.evidence(message)
             if message.minute != self._minute:
@@ -144,3 +188,7 @@ class Service:
                 self._metrics.records_pooled.add(feed.pooled, operator)
         elif isinstance(message, Anchors):
             self.board.anchors(message)
+
+
+def _access(reach: Reach) -> Access:
+    return Access(context(reach.tls) if reach.tls is not None else None, reach.authorization)

@@ -86,7 +86,7 @@ def test_the_configuration_is_mounted_where_the_command_looks_for_it(name: str) 
 def test_the_configuration_is_one_that_the_worker_takes_and_names_its_neighbours() -> None:
     settings = load({}, {}, ROOT / "deploy/seamwatch")
     assert settings.bootstrap == "kafka:19092"
-    assert settings.alertmanager == "http://alertmanager:9093"
+    assert settings.telling.alertmanagers == ("http://alertmanager:9093",)
     (topic,) = settings.inputs
     assert f"--topic={topic}" in SERVICES["inputs"]["command"]
     assert f"--topic={topic}" in COMMANDS["fleet"]

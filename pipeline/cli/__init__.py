@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "accept": "accept the present level of a scope as its anchor, with who and why",
     "incident": "list and show incidents; acknowledge, note, accept, call false, confirm",
     "changes": "tell of deployments and the like, list them, show where configuration drifts",
+    "message": "say what the person on call is told of an incident",
     "worker": "the always-on stream processor, against a real Kafka",
     "rejects": "list, show and redrive records that could not be used",
     "topics": "create and check the topics of a worker",

@@ -21,6 +21,16 @@ _OPTIONS: Final = {
     "stages": "stages",
     "web": "web",
     "alertmanager": "alertmanager",
+    "alertmanager_ca": "alertmanager_ca",
+    "alertmanager_certificate": "alertmanager_certificate",
+    "alertmanager_key": "alertmanager_key",
+    "alertmanager_username": "alertmanager_username",
+    "alertmanager_password_file": "alertmanager_password_file",
+    "alertmanager_token_file": "alertmanager_token_file",
+    "webhook": "webhook",
+    "webhook_secret_file": "webhook_secret_file",
+    "webhook_ca": "webhook_ca",
+    "page_url": "page_url",
     "idle_after_s": "idle_after",
     "checkpoint_s": "checkpoint",
     "lookback": "lookback",
@@ -49,7 +59,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web", metavar="HOST:PORT", help="page, API, health, metrics (default 127.0.0.1:6066; or off)"
     )
-    parser.add_argument("--alertmanager", metavar="URL", help="post incidents to this Alertmanager")
+    parser.add_argument(
+        "--page-url", metavar="URL", help="where people reach the page, for links in what they are told"
+    )
+    _configure_telling(parser)
     parser.add_argument(
         "--idle-after", metavar="S", help="a silent partition holds nobody up after so long (default 10)"
     )
@@ -64,6 +77,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--stall", metavar="S", help="end when records wait and none are taken for so long (default 120)"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what Faust and the Kafka client say, too")
+
+
+def _configure_telling(parser: argparse.ArgumentParser) -> None:
+    told = parser.add_argument_group(
+        "whom incidents are told",
+        "Secrets are in files, or in $SEAMWATCH_ALERTMANAGER_PASSWORD, $SEAMWATCH_WEBHOOK_SECRET. See docs/routing.md.",
+    )
+    told.add_argument("--alertmanager", metavar="URL,…", help="post incidents to every one of these Alertmanagers")
+    told.add_argument("--alertmanager-ca", metavar="FILE", help="who signs its certificate (default: as the system)")
+    told.add_argument("--alertmanager-certificate", metavar="FILE", help="of this client, for mutual TLS")
+    told.add_argument("--alertmanager-key", metavar="FILE", help="of that certificate")
+    told.add_argument("--alertmanager-username", metavar="NAME", help="for basic authentication")
+    told.add_argument("--alertmanager-password-file", metavar="FILE", help="its first line is the password")
+    told.add_argument("--alertmanager-token-file", metavar="FILE", help="holds a bearer token that others keep fresh")
+    told.add_argument("--webhook", metavar="URL", help="post every change of an incident there, signed")
+    told.add_argument("--webhook-secret-file", metavar="FILE", help="its first line is the secret of the signature")
+    told.add_argument("--webhook-ca", metavar="FILE", help="who signs its certificate (default: as the system)")
 
 
 def configure_settings(parser: argparse.ArgumentParser) -> None:

@@ -8,12 +8,29 @@ What a worker does with a sink (`Sink`), and all that it does:
     await sink.close()           # a last try to deliver, for some seconds at most
 
 `restore` is what makes a firing incident outlive a worker: an alert that nobody refreshes ends by itself.
-`pipeline.web.Board` is a sink as well.
+`pipeline.web.Board` is a sink as well. `Webhook` delivers every single change, which is what the route agent's couriers
+are for; `Heartbeat` is no sink: it tells that there is somebody to tell.
 """
 
+from pipeline.sinks.access import Access
 from pipeline.sinks.alertmanager import AlertmanagerSink, Pace
+from pipeline.sinks.alerts import Told
+from pipeline.sinks.heartbeat import Heartbeat, Pulse
 from pipeline.sinks.meter import MeterSink
 from pipeline.sinks.sink import Sink
 from pipeline.sinks.stdout import StdoutSink
+from pipeline.sinks.webhook import Patience, Webhook
 
-__all__ = ["AlertmanagerSink", "MeterSink", "Pace", "Sink", "StdoutSink"]
+__all__ = [
+    "Access",
+    "AlertmanagerSink",
+    "Heartbeat",
+    "MeterSink",
+    "Pace",
+    "Patience",
+    "Pulse",
+    "Sink",
+    "StdoutSink",
+    "Told",
+    "Webhook",
+]

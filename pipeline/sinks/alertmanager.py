@@ -3,6 +3,8 @@
     firing, recovering      an alert whose end is `hold_s` ahead, posted again every `refresh_s`
     resolved, suppressed    the alert's end is now; that, too, is repeated for `hold_s`, as Prometheus does it: an
                             Alertmanager whose clock is behind ours takes "ended now" for "ends soon"
+    resolved, and nobody    it is told all the same, as an alert that ends `late_s` after it was: Alertmanager notifies
+    has heard of it         nobody of the end of what it never knew
     forming, severity log   nothing
     another scope           other labels are another alert: the old one ends, the new one begins
     another severity        the same when it rises; it never falls while the alert lasts
@@ -13,6 +15,9 @@ The last two because a firing incident is judged again and again, and what goes 
 A worker that takes over asks Alertmanager first what it has: an alert that goes on keeps its labels, one whose incident
 is over by now ends. While Alertmanager is down the newest state of every incident waits here. What it refuses (4xx) is
 logged and counted, and tried again a few times at the pace of refreshes: a proxy that is being set up refuses as well.
+
+Of several Alertmanagers each has a sink of its own, because that is how a cluster of them wants it: they tell each
+other whom they have notified, not what of. `Told` is what these sinks share.
 """
 
 from __future__ import annotations
@@ -29,8 +34,9 @@ import msgspec
 
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
+from pipeline.sinks.access import Access
 from pipeline.sinks.alert import ALERTNAME, instant
-from pipeline.sinks.alerts import Alert, Alerts
+from pipeline.sinks.alerts import Alert, Alerts, Told
 
 NAME: Final = "alertmanager"
 _LOG: Final = logging.getLogger(__name__)
@@ -51,6 +57,7 @@ class Pace:
         timeout_s: for one post.
         first_pause_s, longest_pause_s: between tries while it is down, doubling; chance shortens each by up to half.
         refusals: how many times a refused alert is posted until it changes.
+        late_s: how long an alert goes on that is told when its incident is over; longer than a group waits.
     """
 
     refresh_s: float = 60.0
@@ -59,6 +66,7 @@ class Pace:
     first_pause_s: float = 0.5
     longest_pause_s: float = 15.0
     refusals: int = 5
+    late_s: float = 300.0
 
 
 class _There(msgspec.Struct, frozen=True):
@@ -79,6 +87,8 @@ class AlertmanagerSink:
         url: where it is, without the path of the API.
         now: seconds since the epoch, by which alerts begin and end: the wall clock, whatever the records say.
         page: where the page of this deployment is reached, for the link in each alert.
+        name: in the metrics.
+        told: shared with the sinks of the other Alertmanagers of the same partition.
         chance: for the jitter of retries.
     """
 
@@ -89,15 +99,20 @@ class AlertmanagerSink:
         metrics: Metrics,
         now: Callable[[], float],
         page: str | None = None,
+        name: str = NAME,
+        told: Told | None = None,
+        access: Access | None = None,
         pace: Pace | None = None,
         chance: Random | None = None,
     ) -> None:
+        self._name = name
+        self._access = access or Access()
         self._url = url.rstrip("/") + _PATH
         self._metrics = metrics
         self._now = now
         self._pace = pace or Pace()
         self._chance = chance or Random()
-        self._alerts = Alerts(page.rstrip("/") if page is not None else None)
+        self._alerts = Alerts(page.rstrip("/") if page is not None else None, told)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._counted = 0
@@ -113,6 +128,18 @@ class AlertmanagerSink:
         self._alerts.take(incident, self._now())
         self._wake()
 
+    @property
+    def owed(self) -> list[str]:
+        """Incidents that no Alertmanager has heard of."""
+        return self._alerts.owed
+
+    def owe(self, incidents: Sequence[Incident]) -> None:
+        """Tell of these, which an earlier worker has told nobody of, even if they are over; after `restore`."""
+        for incident in incidents:
+            self._alerts.owe(incident, self._now())
+        if incidents:
+            self._wake()
+
     async def close(self) -> None:
         if self._task is None:
             return
@@ -125,7 +152,7 @@ class AlertmanagerSink:
         except (TimeoutError, _UnavailableError):
             _LOG.warning("ended with %d incidents that Alertmanager does not know the newest of", self._alerts.pending)
         # Whoever takes over counts them.
-        self._metrics.sink_pending.shift(-self._counted, NAME)
+        self._metrics.sink_pending.shift(-self._counted, self._name)
         self._counted = 0
 
     # -- delivery ----------------------------------------------------------------------------------------------------
@@ -186,7 +213,9 @@ class AlertmanagerSink:
                     # One that always fails must not stand before the others.
                     self._alerts.postpone(alert)
                     raise
-            if alert.ends is not None and self._now() >= alert.ends + self._pace.hold_s:
+            given_up = alert.refusals >= self._pace.refusals
+            waits = self._alerts.is_late(alert) and not given_up
+            if alert.ends is not None and not waits and self._now() >= alert.ends + self._pace.hold_s:
                 # By now it has ended there by itself at the latest.
                 self._alerts.drop(alert)
                 self._count()
@@ -194,26 +223,31 @@ class AlertmanagerSink:
     async def _deliver(self, session: aiohttp.ClientSession, alert: Alert) -> None:
         """One post. Raises _UnavailableError when it should be tried again soon."""
         version = alert.version
+        goes_on = alert.ends is None or self._alerts.is_late(alert)
         if alert.failed:
-            self._metrics.sink_retries.add(1, NAME)
+            self._metrics.sink_retries.add(1, self._name)
         try:
             refusal = await self._post(session, self._body(alert))
         except _UnavailableError:
             alert.failed = True
-            self._metrics.sink_failures.add(1, NAME)
+            self._metrics.sink_failures.add(1, self._name)
             raise
         alert.failed = refusal is not None
         next_at = asyncio.get_running_loop().time() + self._pace.refresh_s
         if refusal is not None:
-            self._metrics.sink_failures.add(1, NAME)
+            self._metrics.sink_failures.add(1, self._name)
             _LOG.error("Alertmanager refuses incident %s: %s", alert.incident_id, refusal)
             alert.refusals += 1
             if alert.refusals >= self._pace.refusals:
                 next_at = _NEVER
         else:
-            self._metrics.sink_sends.add(1, NAME)
-            self._metrics.sink_success_at.set(self._now(), NAME)
+            self._metrics.sink_sends.add(1, self._name)
+            self._metrics.sink_success_at.set(self._now(), self._name)
             alert.refusals = 0
+            if goes_on:
+                if self._alerts.is_late(alert):
+                    alert.ends = self._now() + self._pace.late_s
+                self._alerts.heard(alert)
         if alert.version == version:
             alert.due_at = next_at
             alert.pending = refusal is not None
@@ -235,7 +269,8 @@ class AlertmanagerSink:
     async def _ask(self, session: aiohttp.ClientSession, method: str, **request: Any) -> bytes | str:
         """The body of a success, or a refusal. Raises _UnavailableError."""
         try:
-            async with session.request(method, self._url, allow_redirects=False, **request) as answer:
+            headers = self._access.headers()
+            async with session.request(method, self._url, headers=headers, allow_redirects=False, **request) as answer:
                 body = await answer.read()
                 if answer.status < 300:
                     return body
@@ -247,7 +282,10 @@ class AlertmanagerSink:
             raise _UnavailableError(str(error) or type(error).__name__) from error
 
     def _body(self, alert: Alert) -> dict[str, object]:
-        ends = alert.ends if alert.ends is not None else self._now() + self._pace.hold_s
+        if alert.ends is None:
+            ends = self._now() + self._pace.hold_s
+        else:
+            ends = self._now() + self._pace.late_s if self._alerts.is_late(alert) else alert.ends
         body: dict[str, object] = {
             "labels": alert.labels,
             "annotations": alert.annotations,
@@ -258,7 +296,7 @@ class AlertmanagerSink:
         return body if link is None else {**body, "generatorURL": link}
 
     def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._pace.timeout_s))
+        return self._access.session(self._pace.timeout_s)
 
     def _pause(self, failures: int) -> float:
         longest: float = min(self._pace.longest_pause_s, self._pace.first_pause_s * 2.0 ** min(failures, 16))
@@ -266,5 +304,5 @@ class AlertmanagerSink:
 
     def _count(self) -> None:
         pending = self._alerts.pending
-        self._metrics.sink_pending.shift(pending - self._counted, NAME)
+        self._metrics.sink_pending.shift(pending - self._counted, self._name)
         self._counted = pending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,10 +12,30 @@ from pipeline.messages import Incident
 from pipeline.sinks.alert import ACTIVE, GRAVITY, TOLD, annotations_of, labels_of
 
 AT_ONCE: Final = float("-inf")
+_LOG: Final = logging.getLogger(__name__)
 MOST_REMEMBERED: Final = 10_000
 """Incidents of which the time of the newest record is known; those that changed longest ago go."""
 
+MOST_OWED: Final = 100
+"""Incidents that are over and of which nobody has heard; those that ended longest ago are given up."""
+
 Key: TypeAlias = tuple[tuple[str, str], ...]
+
+
+class Told:
+    """Which alerts any of several Alertmanagers has taken while they went on: those of one partition share it, as they
+    do what they have told. Bounded; what was told longest ago goes."""
+
+    def __init__(self) -> None:
+        self._alerts: OrderedDict[tuple[str, int], None] = OrderedDict()
+
+    def add(self, alert: Alert) -> None:
+        self._alerts[alert.incident_id, alert.began] = None
+        if len(self._alerts) > MOST_REMEMBERED:
+            self._alerts.popitem(last=False)
+
+    def __contains__(self, alert: Alert) -> bool:
+        return (alert.incident_id, alert.began) in self._alerts
 
 
 @dataclass(slots=True)
@@ -25,8 +46,12 @@ class Alert:
     labels: dict[str, str]
     annotations: dict[str, str]
     starts: float
+    began: int = 0
+    """`at` of the record that it began with: the same at every Alertmanager."""
     ends: float | None = None
     """None while it goes on."""
+    owed: bool = False
+    """It is over, and should be heard of all the same if nobody has."""
     due_at: float = AT_ONCE
     """When to post it, on the clock of whoever does."""
     version: int = 0
@@ -47,10 +72,12 @@ class Alerts:
 
     Args:
         page: where the page of this deployment is reached, for the link in each alert.
+        told: shared with those of the other Alertmanagers.
     """
 
-    def __init__(self, page: str | None = None) -> None:
+    def __init__(self, page: str | None = None, told: Told | None = None) -> None:
         self._page = page
+        self._told = told if told is not None else Told()
         self._alerts: dict[Key, Alert] = {}
         self._restored: set[str] = set()
         self._newest_at: OrderedDict[str, int] = OrderedDict()
@@ -72,6 +99,20 @@ class Alerts:
         """Incidents whose newest state is not delivered."""
         return len({alert.incident_id for alert in self._alerts.values() if alert.pending})
 
+    @property
+    def owed(self) -> list[str]:
+        """Incidents of which nobody has heard, whether they go on or not; the most recent ones."""
+        untold = [one.incident_id for one in self if one not in self._told and (one.ends is None or one.owed)]
+        return list(dict.fromkeys(untold))[-MOST_OWED:]
+
+    def is_late(self, alert: Alert) -> bool:
+        """Is it over, and nobody has heard of it?"""
+        return alert.owed and alert not in self._told
+
+    def heard(self, alert: Alert) -> None:
+        """It was taken while it went on."""
+        self._told.add(alert)
+
     def take(self, incident: Incident, now: float) -> None:
         """Take a change of an incident; one from before the newest, said again after a crash, is passed over."""
         if incident.at < self._newest_at.get(incident.incident_id, incident.at):
@@ -87,14 +128,31 @@ class Alerts:
         for other, alert in self._alerts.items():
             if alert.incident_id == incident.incident_id and alert.ends is None and other != key:
                 alert.ends = max(now, alert.starts)
+                # One that another alert goes on for, or that nobody should be told of by now, is not owed.
+                alert.owed = wanted is None and _is_news(incident)
                 alert.annotations = self._annotations(incident)
                 alert.change()
         if wanted is not None and key is not None:
             mine = self._alerts.get(key)
             if mine is None or mine.ends is not None:
-                mine = self._alerts[key] = Alert(incident.incident_id, wanted, {}, now)
+                mine = self._alerts[key] = Alert(incident.incident_id, wanted, {}, now, incident.at)
             mine.annotations = self._annotations(incident)
             mine.change()
+        self._give_up()
+
+    def owe(self, incident: Incident, now: float) -> None:
+        """An earlier worker has told nobody of it; `incident` is its newest record, restored before."""
+        goes_on = incident.state in ACTIVE
+        if not (goes_on or _is_news(incident)) or any(one.incident_id == incident.incident_id for one in self):
+            return
+        # It was of some severity once, which the newest record need not have any more.
+        severity = incident.severity if incident.severity in TOLD else "ticket"
+        labels = labels_of(incident) | {"severity": severity}
+        late = Alert(incident.incident_id, labels, self._annotations(incident), now, incident.at)
+        if not goes_on:
+            late.ends, late.owed = now, True
+        self._alerts[_key(labels)] = late
+        self._give_up()
 
     def restore(self, incident: Incident, now: float) -> None:
         """Take the newest record of an incident that an earlier worker may have told; `adopt` says what it has."""
@@ -118,8 +176,12 @@ class Alerts:
                     del self._alerts[_key(mine.labels)]
                     mine.labels = labels
                     self._alerts[_key(labels)] = mine
+                    self.heard(mine)
                     continue
-            if _key(labels) not in self._alerts:
+            known = self._alerts.get(_key(labels))
+            if known is not None:
+                self.heard(known)
+            else:
                 self._alerts[_key(labels)] = Alert(incident_id, labels, dict(said), now, ends=now)
         self._restored.clear()
 
@@ -132,6 +194,14 @@ class Alerts:
         """It is over there as well."""
         if alert in self:
             del self._alerts[_key(alert.labels)]
+
+    def _give_up(self) -> None:
+        late = [alert for alert in self if self.is_late(alert)]
+        for alert in late[: max(len(late) - MOST_OWED, 0)]:
+            _LOG.error(
+                "incident %s is over, and nobody was told of it: too many others wait as well", alert.incident_id
+            )
+            self.drop(alert)
 
     def _severity(self, incident: Incident) -> str:
         """The gravest of the record's and that of the incident's alert."""
@@ -150,6 +220,11 @@ class Alerts:
 def _key(labels: Mapping[str, str]) -> Key:
     """What is another alert when it changes."""
     return tuple(sorted((name, value) for name, value in labels.items() if name != "service"))
+
+
+def _is_news(incident: Incident) -> bool:
+    """Of an incident that is over: should whoever has not heard of it hear of it now?"""
+    return incident.state == "resolved" and incident.merged_into is None and incident.verdict != "false_alarm"
 
 
 def _scope(labels: Mapping[str, str]) -> Key:

@@ -148,7 +148,7 @@ def secure(found: Mapping[str, Any], complain: Complaint, *, read: bool = True) 
 
     read: open the files that are named, which may not be there where a configuration is only checked.
     """
-    secrets = {name: _secret(name, found, complain, read) for name in SECRETS}
+    secrets = {name: secret_of(name, found, complain, read) for name in SECRETS}
     tls = _tls(found, secrets, complain)
     if tls is not None and read:
         try:
@@ -158,7 +158,8 @@ def secure(found: Mapping[str, Any], complain: Complaint, *, read: bool = True) 
     return Security(tls, _sasl(found, secrets, tls, complain))
 
 
-def _secret(name: str, found: Mapping[str, Any], complain: Complaint, read: bool) -> Secret | None:
+def secret_of(name: str, found: Mapping[str, Any], complain: Complaint, read: bool) -> Secret | None:
+    """A secret that is given as such, or by the file of it."""
     file = found.get(f"{name}_file")
     if name in found and file is not None:
         complain(name, f"both {name} and {name}_file are given", "give one of them")

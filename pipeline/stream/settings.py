@@ -11,7 +11,7 @@ the command line.
     group: seamwatch
     idle_after_s: 10
 
-TLS and SASL: see `security`.
+TLS and SASL: see `security`. Alertmanager and the webhook: see `telling`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pipeline.config.operators import operators
 from pipeline.intent import ConfigurationError, Fault
 from pipeline.operators import PLAIN, Profile
 from pipeline.stream.security import SECRETS, Security, secure
+from pipeline.stream.telling import TELLING, TELLING_SECRETS, Telling, telling
 from pipeline.stream.values import READERS, SECRET_READERS, STAGES, Address, parse_address
 
 __all__ = ["STAGES", "Address", "Settings", "lint", "load", "parse_address"]
@@ -39,6 +40,7 @@ FILE_NAME: Final = "worker.yaml"
 VARIABLE: Final = "SEAMWATCH_"
 
 _SECURITY: Final = ("tls", "sasl_")
+_SECRETS: Final = (*SECRETS, *TELLING_SECRETS)
 
 Values: TypeAlias = Mapping[str, Any]
 
@@ -54,7 +56,6 @@ class Settings:
         group: consumer group; workers of one group share the work.
         stages: what this worker does.
         web: where the page, the API, health and metrics are served; None for nowhere.
-        alertmanager: base URL of an Alertmanager, if incidents are to be posted to one.
         directory: the configuration directory, which also holds the intent file.
         idle_after_s: an input partition that is read to its end and silent for so long holds nobody up.
         checkpoint_s: how often the state of baseline and pattern is written; also how much is done again after a crash.
@@ -63,6 +64,7 @@ class Settings:
         stall_s: waiting records and no progress for so long ends the worker.
         security: of the connection to Kafka.
         operators: what is known of the operators of input topics, by topic.
+        telling: whom incidents are told over HTTP.
     """
 
     brokers: tuple[Address, ...]
@@ -71,7 +73,6 @@ class Settings:
     group: str = "seamwatch"
     stages: tuple[str, ...] = STAGES
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 6066))
-    alertmanager: str | None = None
     directory: Path | None = None
     idle_after_s: float = 10.0
     checkpoint_s: float = 30.0
@@ -80,6 +81,7 @@ class Settings:
     stall_s: float = 120.0
     security: Security = field(default_factory=Security)
     operators: Mapping[str, Profile] = field(default_factory=dict)
+    telling: Telling = field(default_factory=Telling)
 
     def operator(self, topic: str) -> Profile:
         """What is known of whose topic it is."""
@@ -123,7 +125,7 @@ class _Reader:
         for name, reader in {**READERS, **SECRET_READERS}.items():
             variable = VARIABLE + name.upper()
             if variable in environment:
-                if name in SECRETS and f"{variable}_FILE" not in environment:
+                if name in _SECRETS and f"{variable}_FILE" not in environment:
                     # It wins over the name of a file in worker.yaml.
                     self.found.pop(f"{name}_file", None)
                 self.read(name, environment[variable], _Place(f"${variable}", 1), reader)
@@ -138,7 +140,7 @@ class _Reader:
             self.fault(_place(path, document, "version"), f"version is {version!r}", "write 'version: 1'")
         for name, value in document.items():
             place = _place(path, document, name)
-            if name in SECRETS:
+            if name in _SECRETS:
                 right = f"take it out, and give {name}_file or ${VARIABLE}{name.upper()}"
                 self._unread.add(name)
                 self.fault(place, f"{name} is a secret, and this file is none", right)
@@ -150,18 +152,21 @@ class _Reader:
                 self.fault(place, f"unknown key {str(name)!r}", right)
 
     def security(self, *, read: bool = True) -> Security:
-        def complain(setting: str, wrong: str, right: str) -> None:
-            place = (
-                self._places.get(setting) or self._places.get(f"{setting}_file") or _Place(f"--{option(setting)}", 1)
-            )
-            self.fault(place, wrong, right)
+        whole = self._take_out(_SECURITY)
+        return secure(whole, self._complain, read=read) if whole is not None else Security()
 
-        # What could not be read would be missed as well, which is no fault of its own.
-        whole = not any(name.startswith(_SECURITY) for name in self._unread)
-        security = secure(self.found, complain, read=read) if whole else Security()
-        for name in [name for name in self.found if name.startswith(_SECURITY)]:
-            del self.found[name]
-        return security
+    def telling(self, *, read: bool = True) -> Telling:
+        whole = self._take_out(TELLING)
+        return telling(whole, self._complain, read=read) if whole is not None else Telling()
+
+    def _take_out(self, beginnings: tuple[str, ...]) -> dict[str, Any] | None:
+        """The settings that begin so; None when one could not be read: missing it would be no fault of its own."""
+        found = {name: self.found.pop(name) for name in list(self.found) if name.startswith(beginnings)}
+        return None if any(name.startswith(beginnings) for name in self._unread) else found
+
+    def _complain(self, setting: str, wrong: str, right: str) -> None:
+        place = self._places.get(setting) or self._places.get(f"{setting}_file") or _Place(f"--{option(setting)}", 1)
+        self.fault(place, wrong, right)
 
 
 def load(arguments: Values, environment: Mapping[str, str], directory: Path | None, *, reads: bool = True) -> Settings:
@@ -174,7 +179,7 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
     reader = _gather(arguments, environment, directory)
     if directory is not None:
         _add_operators(directory, reader.found, reader.faults)
-    security = reader.security()
+    security, told = reader.security(), reader.telling()
     if not reader.faults:
         if "brokers" not in reader.found:
             right = "give --brokers HOST:PORT, or brokers: in worker.yaml"
@@ -184,7 +189,7 @@ def load(arguments: Values, environment: Mapping[str, str], directory: Path | No
             reader.fault(_Place("--input", 1), "no input topic is named", right)
     if reader.faults:
         raise ConfigurationError(reader.faults)
-    return Settings(directory=directory, security=security, **{"inputs": {}, **reader.found})
+    return Settings(directory=directory, security=security, telling=told, **{"inputs": {}, **reader.found})
 
 
 def load_security(arguments: Values, environment: Mapping[str, str], directory: Path | None) -> Security:
@@ -238,6 +243,7 @@ def lint(directory: Path) -> list[Fault]:
     except ConfigurationError as error:
         return error.faults
     reader.security(read=False)
+    reader.telling(read=False)
     return sorted(reader.faults, key=lambda fault: fault.line)
 
 

@@ -51,10 +51,14 @@ class Seen:
         self._highest = {source: Stamp(*stamp) for source, stamp in (highest or {}).items()}
         self._handed = dict.fromkeys(source for source in self._highest if source.startswith(HANDED))
 
+    def has(self, source: str, stamp: Stamp) -> bool:
+        """Whether this has been seen."""
+        highest = self._highest.get(source)
+        return highest is not None and stamp <= highest
+
     def is_new(self, source: str, stamp: Stamp) -> bool:
         """Whether this has not been seen; it has been from now on."""
-        highest = self._highest.get(source)
-        if highest is not None and stamp <= highest:
+        if self.has(source, stamp):
             return False
         self._highest[source] = stamp
         if source.startswith(HANDED):

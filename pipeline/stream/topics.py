@@ -88,7 +88,8 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
     own = [
         Topic(names.windows, None, safe | kept),
         Topic(names.evidence, 1, safe | kept),
-        Topic(names.incidents, None, safe | _COMPACTED),
+        # Each change of the last week stays: so long a webhook may be away and get every one of them.
+        Topic(names.incidents, None, safe | _COMPACTED | {"min.compaction.lag.ms": str(7 * _DAY_MS)}),
         Topic(names.rejects, None, safe | kept),
         # Few and small; what a configuration is now may have been set long ago.
         Topic(names.changes, 1, safe | {"cleanup.policy": "delete", "retention.ms": str(400 * _DAY_MS)}),

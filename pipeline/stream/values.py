@@ -112,6 +112,15 @@ def _url(value: object) -> str:
     return text.rstrip("/")
 
 
+def _urls(value: object) -> tuple[str, ...]:
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    urls = tuple(_url(str(part).strip()) for part in parts)
+    if not urls or len(set(urls)) < len(urls):
+        msg = f"{value!r} names none, or one twice"
+        raise ValueError(msg)
+    return urls
+
+
 def _seconds(value: object) -> float:
     try:
         seconds = float(str(value))
@@ -170,7 +179,17 @@ READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "group": _name,
     "stages": _stages,
     "web": _web,
-    "alertmanager": _url,
+    "alertmanager": _urls,
+    "alertmanager_ca": _path,
+    "alertmanager_certificate": _path,
+    "alertmanager_key": _path,
+    "alertmanager_username": _name,
+    "alertmanager_password_file": _path,
+    "alertmanager_token_file": _path,
+    "webhook": _url,
+    "webhook_secret_file": _path,
+    "webhook_ca": _path,
+    "page_url": _url,
     "idle_after_s": _seconds,
     "checkpoint_s": _seconds,
     "lookback": _records,
@@ -196,5 +215,7 @@ SECRET_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "tls_key_password": _secret,
     "sasl_password": _secret,
     "sasl_client_secret": _secret,
+    "alertmanager_password": _secret,
+    "webhook_secret": _secret,
 }
 """What may stand in a variable only."""

@@ -19,6 +19,7 @@ from pipeline.messages import Change, Incident
 from pipeline.metrics import Metrics
 from pipeline.operators import adapter_of
 from pipeline.operators.gate import RejectGate
+from pipeline.stream.agents.courier import Delivery
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.ingest import IngestHolding
 from pipeline.stream.agents.relay import RelayHolding
@@ -43,14 +44,15 @@ def topics_needed(settings: Settings) -> list[str]:
 class Surroundings:
     """What the stages work for, and whom they tell.
 
-    current: the intent that counts now, which a reload replaces. sinks: makes those of one partition of the incidents
-    topic. watch: shown all that pattern takes.
+    current: the intent that counts now, which a reload replaces. sinks, deliveries: makes those of one partition of the
+    incidents topic. watch: shown all that pattern takes.
     """
 
     current: CurrentIntent
     metrics: Metrics
     sinks: Callable[[], Sequence[Sink]]
     watch: Callable[[Message], None]
+    deliveries: Callable[[], Mapping[str, Delivery]] = dict
 
     @property
     def intent(self) -> Intent:
@@ -153,7 +155,7 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
         return RelayHolding(tp, broker, names, evidence=EVIDENCE_PARTITION, rejects=partitions[names.rejects])
 
     def route(tp: TP, broker: Broker) -> Holding:
-        return RouteHolding(tp, broker, sinks=around.sinks())
+        return RouteHolding(tp, broker, sinks=around.sinks(), deliveries=around.deliveries())
 
     works = {
         "ingest": [Work("ingest", inputs, ingest)],

@@ -2,97 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-import pytest
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
-from pipeline.sinks import AlertmanagerSink, Pace
-from tests.integration.monitoring import Start
 from tests.integration.program import HttpProgram
 from tests.integration.serving import serving
 from tests.integration.waiting import until_async
 from tests.sinks.incidents import FIRING, incident
-
-QUICK = Pace(refresh_s=0.2, hold_s=60.0, timeout_s=5.0, first_pause_s=0.05, longest_pause_s=0.2, refusals=3)
-
-
-@dataclass
-class Pager:
-    """A webhook receiver of Alertmanager."""
-
-    url: str = ""
-    notifications: list[dict[str, Any]] = field(default_factory=list)
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.notifications.append(await request.json())
-        return web.Response()
-
-    def statuses(self) -> list[str]:
-        return [notification["status"] for notification in self.notifications]
-
-    async def until(self, *statuses: str) -> None:
-        async def same() -> bool:
-            return self.statuses() == list(statuses)
-
-        await until_async(same, within=30, what=f"{statuses}, and not {self.statuses()}")
-
-
-@pytest.fixture
-async def pager() -> AsyncIterator[Pager]:
-    pager = Pager()
-    app = web.Application()
-    app.router.add_post("/", pager.take)
-    async with serving(app) as url:
-        pager.url = url
-        yield pager
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
-
-
-@pytest.fixture
-def server(alertmanager: Start, pager: Pager) -> HttpProgram:
-    route = {
-        "receiver": "pager",
-        "group_by": ["..."],
-        "group_wait": "0s",
-        "group_interval": "1s",
-        "repeat_interval": "1h",
-    }
-    receiver = {"name": "pager", "webhook_configs": [{"url": pager.url, "send_resolved": True}]}
-    return alertmanager({"route": route, "receivers": [receiver]})
-
-
-MakeSink = Callable[[str], AlertmanagerSink]
-
-
-@pytest.fixture
-async def new_sink(metrics: Metrics) -> AsyncIterator[MakeSink]:
-    made: list[AlertmanagerSink] = []
-
-    def make(url: str) -> AlertmanagerSink:
-        made.append(AlertmanagerSink(url, metrics=metrics, now=time.time, page="http://seamwatch.test", pace=QUICK))
-        return made[-1]
-
-    yield make
-    for sink in made:
-        await sink.close()
-
-
-async def sends(metrics: Metrics, at_least: int) -> None:
-    async def enough() -> bool:
-        return (metrics.sink_sends.value("alertmanager") or 0) >= at_least
-
-    await until_async(enough, within=30, what=f"{at_least} deliveries")
+from tests.sinks.pager import QUICK, MakeSink, Pager, sends
 
 
 async def test_an_incident_pages_once_with_its_scope_however_often_it_is_refreshed(

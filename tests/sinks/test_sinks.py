@@ -3,18 +3,12 @@
 import io
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from pipeline.metrics import Metrics
 from pipeline.sinks import MeterSink, StdoutSink
 from pipeline.sinks import alerts as alerts_module
 from pipeline.sinks.alerts import Alerts
 from tests.sinks.incidents import FIRING, incident
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
 
 
 async def test_a_line_says_when_what_and_how_grave(metrics: Metrics) -> None:
