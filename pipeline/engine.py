@@ -9,7 +9,7 @@ a clock or does I/O.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pipeline.detect.baseline import Baseline
@@ -37,6 +37,7 @@ class Engine:
     Args:
         learned: anchors to start with. Raises SnapshotError when they do not fit together.
         decisions: what persons decided; each counts when the arrival clock has come to it.
+        listen: is told all that the baseline says, in its order.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Engine:
         adapter: str | Adapter = "canonical",
         learned: Iterable[Learned] = (),
         decisions: Iterable[Decision] = (),
+        listen: Callable[[Evidence | Anchors | Tick], object] = lambda message: None,
     ) -> None:
         self.ingest = Ingest(source, adapter=adapter)
         self.baseline = Baseline([source])
         self.pattern = Pattern([self.baseline.name], intent)
+        self._listen = listen
         self._decisions = deque(sorted(decisions, key=lambda decision: (decision.at, decision.decision_id)))
         for each in learned:
             self.baseline.feed(each)
@@ -82,4 +85,5 @@ class Engine:
             if isinstance(found, Evidence):
                 out.evidence.append(found)
             assert isinstance(found, Evidence | Anchors | Tick)
+            self._listen(found)
             out.incidents += self.pattern.feed(found)
