@@ -83,13 +83,15 @@ class Backtest:
 def backtest(result: Result, intent: Intent, known: Sequence[Known] | None = None) -> Backtest:
     found = lives(result.incidents, result.fired)
     spoken = [life for life in found if life.newest.verdict is not None]
+    told: list[Catch] | None = None
+    false: list[Life] | None = None
     if known is not None:
         told, false = catches(known, found, result.first_at, result.last_at)
         # A person's word on one of them counts for more than that nobody wrote it down.
         false = [life for life in false if life.newest.verdict != "true"]
         false += [life for life in spoken if _called_false(life) and life not in false]
-    else:
-        told, false = None, [life for life in spoken if _called_false(life)] if spoken else None
+    elif spoken:
+        false = [life for life in spoken if _called_false(life)]
     first, last = result.first_at, result.last_at
     weeks = 0.0 if first is None or last is None else (last - first) / WEEK_MS
     return Backtest(found, weeks, intent.false_pages_per_week, told, false)

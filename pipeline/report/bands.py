@@ -104,8 +104,8 @@ def band(
     with np.errstate(divide="ignore", invalid="ignore"):
         if shift:
             error = Z95 * np.sqrt(variance / n**2 + mood**2)
-            usual = sums.base + expected / n
-            parts = [np.exp(usual + off) for off in ((x - expected) / n, 0.0, -error, error)]
+            middle = sums.base + expected / n
+            parts = [np.exp(middle + off) for off in ((x - expected) / n, 0.0, -error, error)]
         else:
             parts = [x, expected, *_edges(expected, mood)]
             if own == "tail":
@@ -115,8 +115,8 @@ def band(
                 parts = [part / n for part in parts]
     # What a share was is known without an anchor as well; what a shift is in ms is not.
     observed = np.where(known if own in (*SHIFTS, "tail") else counted, parts[0], np.nan)
-    rest = [np.where(known, part, np.nan) for part in parts[1:]]
-    return Band(starts * courses.grain_ms, few * courses.grain_ms, observed, *rest, n)
+    usual, low, high = (np.where(known, part, np.nan) for part in parts[1:])
+    return Band(starts * courses.grain_ms, few * courses.grain_ms, observed, usual, low, high, n)
 
 
 def _within(cohort: Mapping[str, str], scope: Mapping[str, str]) -> bool:

@@ -25,6 +25,8 @@ _STEPS: Final = (
     HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS, 12 * HOUR_MS, DAY_MS, 2 * DAY_MS, 4 * DAY_MS, 7 * DAY_MS, 14 * DAY_MS,
 )  # fmt: skip
 MOST_TICKS: Final = 8
+MOST_GAP: Final = 4
+"""Points that may be missing before a line is broken: small cohorts do not report every hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class TimeAxis:
         out = []
         for number in range(first, self.end // step + 1):
             x = self.x(number * step)
-            anchor = "start" if x < 6 else "end" if x > 94 else "middle"
+            anchor = "start" if x < 10 else "end" if x > 90 else "middle"
             out.append(Tick(x, short_instant(number * step, with_time=step < DAY_MS), anchor, number % 2 == 1))
         return out
 
@@ -200,22 +202,32 @@ class _Scale:
 
 
 def _lines(values: Sequence[tuple[int, float]], axis: TimeAxis, scale: _Scale) -> list[str]:
-    out: list[list[str]] = [[]]
-    for at, value in values:
-        if math.isfinite(value):
-            out[-1].append(f"{axis.box(at)},{scale.y(value)}")
-        elif out[-1]:
-            out.append([])
-    # One point alone is no line: a short one is drawn at its place.
-    return [" ".join(points if len(points) > 1 else points * 2) for points in out if points]
+    """One point alone is a line of no length, which round ends make a dot."""
+    pieces = _pieces([(at, [value]) for at, value in values])
+    drawn = ([f"{axis.box(at)},{scale.y(value)}" for at, (value,) in piece] for piece in pieces)
+    return [" ".join(points if len(points) > 1 else points * 2) for points in drawn]
 
 
 def _areas(edges: Sequence[tuple[int, float, float]], axis: TimeAxis, scale: _Scale) -> list[str]:
-    out: list[tuple[list[str], list[str]]] = [([], [])]
-    for at, low, high in edges:
-        if math.isfinite(low) and math.isfinite(high):
-            out[-1][0].append(f"{axis.box(at)},{scale.y(high)}")
-            out[-1][1].append(f"{axis.box(at)},{scale.y(low)}")
-        elif out[-1][0]:
-            out.append(([], []))
-    return [" ".join([*upper, *reversed(lower)]) for upper, lower in out if len(upper) > 1]
+    out = []
+    for piece in _pieces([(at, [low, high]) for at, low, high in edges]):
+        if len(piece) > 1:
+            upper = [f"{axis.box(at)},{scale.y(high)}" for at, (_, high) in piece]
+            lower = [f"{axis.box(at)},{scale.y(low)}" for at, (low, _) in reversed(piece)]
+            out.append(" ".join([*upper, *lower]))
+    return out
+
+
+def _pieces(points: Sequence[tuple[int, list[float]]]) -> list[list[tuple[int, list[float]]]]:
+    """What is drawn in one go: up to a gap of more than `MOST_GAP` missing points."""
+    out: list[list[tuple[int, list[float]]]] = []
+    missing = MOST_GAP + 1
+    for at, values in points:
+        if not all(map(math.isfinite, values)):
+            missing += 1
+            continue
+        if missing > MOST_GAP:
+            out.append([])
+        out[-1].append((at, values))
+        missing = 0
+    return out

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.incidents.known import Life, compared, overlap
+from pipeline.replay import SEVERITIES
 from pipeline.report.backtest import Backtest, plain, verdict
 from pipeline.report.words import counted, duration, scope_name
 
@@ -54,19 +55,20 @@ class Comparison:
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """What is compared, here and there."""
-        for severity in ("page", "ticket", "log"):
+
+        def row(what: str, say: Callable[[Backtest], str]) -> tuple[str, str, str]:
+            return what, say(self.mine), say(self.other)
+
+        for severity in SEVERITIES:
             yield f"incidents of severity {severity}", str(self.mine.count(severity)), str(self.other.count(severity))
         if self.mine.catches is not None:
-            yield "known incidents caught", *(f"{len(one.caught)} of {len(one.covered)}" for one in self._both())
-            yield "median lead over people", *(_lead(one) for one in self._both())
-        if all(one.false_pages is not None for one in self._both()):
-            yield "false pages", *(str(len(one.false_pages or [])) for one in self._both())
-        what = "pages a week" if self.mine.false_pages is None or self.other.false_pages is None else "false a week"
-        yield what, *("–" if one.weekly is None else f"{one.weekly:.2f}" for one in self._both())
-        yield "false pages a week allowed", *(f"{one.budget:g}" for one in self._both())
-
-    def _both(self) -> tuple[Backtest, Backtest]:
-        return self.mine, self.other
+            yield row("known incidents caught", lambda one: f"{len(one.caught)} of {len(one.covered)}")
+            yield row("median lead over people", _lead)
+        known = self.mine.false_pages is not None and self.other.false_pages is not None
+        if known:
+            yield row("false pages", lambda one: str(len(one.false_pages or [])))
+        yield row("false pages a week" if known else "pages a week", _weekly)
+        yield row("false pages a week allowed", lambda one: f"{one.budget:g}")
 
 
 def compare(mine: Backtest, other: Backtest, name: str) -> Comparison:
@@ -127,6 +129,10 @@ def differences(pairs: Sequence[Pair]) -> str:
     other = counted(sum(pair.mine is None for pair in pairs), "incident")
     both = sum(pair.mine is not None and pair.other is not None for pair in pairs)
     return f"{mine.capitalize()} only here, {other} only there, {both} in both."
+
+
+def _weekly(test: Backtest) -> str:
+    return "–" if test.weekly is None else f"{test.weekly:.2f}"
 
 
 def _lead(test: Backtest) -> str:

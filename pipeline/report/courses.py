@@ -92,7 +92,8 @@ class Courses:
             n, expected = evidence.n[use], evidence.expected[use]
             entry.n[cells] += n
             entry.x[cells] += evidence.x[use]
-            entry.expected[cells] += np.where((n > 0) & (expected == 0.0), np.nan, expected)
+            unknown = (n > 0) & (expected == 0.0) & (self.references.mass[cells] == 0.0)
+            entry.expected[cells] += np.where(unknown, np.nan, expected)
         self.first = evidence.minute if self.first is None else min(self.first, evidence.minute)
         self.last = evidence.minute if self.last is None else max(self.last, evidence.minute)
 

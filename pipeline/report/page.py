@@ -128,7 +128,7 @@ def _feeds(courses: Courses, axis: TimeAxis) -> Iterable[Feed]:
             continue
         row = courses.feeds[operator, kind]
         total = sum(entry.feeds[row].astype(float) for entry in courses.entries() if row < len(entry.feeds))
-        records, expected, silent, late, rejected = total.tolist()  # type: ignore[union-attr]  # a feed has an entry
+        records, expected, silent, late, rejected = total.tolist()
         drawn = band(courses, {"operator": operator}, _VOLUME, axis.start, axis.end, [])
         yield Feed(
             name=operator,
