@@ -41,10 +41,14 @@ class Backtest:
         return [catch for catch in self.covered if catch.caught]
 
     @property
+    def leads(self) -> list[int]:
+        """Of those that were caught and that people noticed at a known time, ms."""
+        return [catch.lead_ms for catch in self.caught if catch.lead_ms is not None]
+
+    @property
     def lead_ms(self) -> float | None:
-        """Median over those that were caught and that people noticed at a known time."""
-        leads = [catch.lead_ms for catch in self.caught if catch.lead_ms is not None]
-        return median(leads) if leads else None
+        """Their median."""
+        return median(self.leads) if self.leads else None
 
     @property
     def weekly(self) -> float | None:
@@ -62,7 +66,7 @@ class Backtest:
         if not self.covered:
             return f"{told} in {length(self.weeks)}; none of the known incidents lies within the records."
         caught = f"{len(self.caught)} of {counted(len(self.covered), 'known incident')}"
-        return f"{told}, and caught {caught}{_earlier(self.lead_ms)}."
+        return f"{told}, and caught {caught}{_earlier(self.leads)}."
 
     @property
     def budget_sentence(self) -> str:
@@ -163,7 +167,9 @@ def _called_false(life: Life) -> bool:
     return life.newest.verdict == "false_alarm" and life.severity == "page"
 
 
-def _earlier(lead_ms: float | None) -> str:
-    if lead_ms is None:
+def _earlier(leads: Sequence[int]) -> str:
+    if not leads:
         return ""
-    return f" {duration(lead_ms)} {'earlier' if lead_ms >= 0 else 'later'} than people did"
+    middle = median(leads)
+    said = f"{duration(middle)} {'earlier' if middle >= 0 else 'later'} than people did"
+    return f" {said}" if len(leads) == 1 else f", a median of {said}"

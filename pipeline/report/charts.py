@@ -91,7 +91,7 @@ class TimeAxis:
         for number in range(first, self.end // step + 1):
             x = self.x(number * step)
             anchor = "start" if x < 10 else "end" if x > 90 else "middle"
-            out.append(Tick(x, short_instant(number * step, with_time=step < DAY_MS), anchor, number % 2 == 1))
+            out.append(Tick(x, short_instant(number * step), anchor, number % 2 == 1))
         return out
 
     def span(self, state: str, since: int, until: int) -> Span:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.evidence import Anchors, Evidence, FeedPart
+from pipeline.detect.judge import FULL_DAYS
 from pipeline.detect.references import References
 from pipeline.messages import Tick
 from pipeline.report.words import HOUR_MS
@@ -49,7 +50,7 @@ class Courses:
         grain_ms: length of a stretch.
         references: the newest anchors: cohorts, channels, and what a level means in ms.
         feeds: operator and device class (empty: all of them), by row.
-        judged_from: arrival minute at which there was something to judge by; None: there never was.
+        judged_from: arrival minute from which a cohort had a full day of reference; None: none ever had.
         first, last: first and last minute, ms; None without any.
     """
 
@@ -67,7 +68,8 @@ class Courses:
     def take(self, message: Evidence | Anchors | Tick) -> None:
         if isinstance(message, Anchors):
             self.references.take(message)
-            if self.judged_from is None and bool((message.mass > 0).any()):
+            known = (message.days >= FULL_DAYS) & (message.mass > 0).any(axis=1)
+            if self.judged_from is None and bool(known.any()):
                 self.judged_from = message.minute
         elif isinstance(message, Evidence):
             self._count(message)

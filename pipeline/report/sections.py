@@ -11,7 +11,7 @@ from pipeline.messages import Action, Change, Contrast, Danger, Incident, Ledger
 from pipeline.report.bands import band
 from pipeline.report.charts import Mark, Plot, Span, TimeAxis, of_band, of_ledger, spans
 from pipeline.report.courses import Courses
-from pipeline.report.words import DAY_MS, amount, change, duration, figure, instant, percent, signal_name
+from pipeline.report.words import DAY_MS, amount, change, duration, figure, instant, interval, percent, signal_name
 
 MOST_SIGNALS: Final = 4
 """Drawn of one incident; all are in its table."""
@@ -142,15 +142,13 @@ def _signal(
     drawn: bool,
 ) -> SignalRow:
     found = band(courses, told.scope, signal, axis.start, axis.end, trouble) if drawn else None
-    interval = ""
-    if signal.ratio_low is not None and signal.ratio_high is not None:
-        interval = f"{change(signal.ratio_low)} to {change(signal.ratio_high)}"
+    low, high = signal.ratio_low, signal.ratio_high
     return SignalRow(
         name=signal_name(signal),
         observed=amount(signal.signal, signal.observed),
         expected=amount(signal.signal, signal.expected),
         change=change(signal.ratio) if signal.ratio is not None else signal.direction,
-        interval=interval,
+        interval="" if low is None or high is None else interval(low, high),
         share=f"{100 * signal.share:.0f} %",
         shape=signal.shape,
         plot=None if found is None else of_band(found, signal.signal, axis),

@@ -35,6 +35,7 @@ __all__ = [
     "duration",
     "figure",
     "instant",
+    "interval",
     "machine_instant",
     "percent",
     "scope_name",
@@ -52,10 +53,10 @@ def machine_instant(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def short_instant(at: int, *, with_time: bool) -> str:
-    """`1 Mar`, or `1 Mar 12:00`."""
+def short_instant(at: int) -> str:
+    """For an axis: `1 Mar` at midnight, else `12:00`."""
     moment = datetime.fromtimestamp(at / 1000, UTC)
-    return f"{moment.day} {moment:%b %H:%M}" if with_time else f"{moment.day} {moment:%b}"
+    return f"{moment.day} {moment:%b}" if at % DAY_MS == 0 else f"{moment:%H:%M}"
 
 
 def duration(ms: float) -> str:
@@ -93,6 +94,13 @@ def percent(share: float) -> str:
 def change(ratio: float) -> str:
     """`+25 %` for 1.25, `×3.0` for what has become several times as much."""
     return f"×{ratio:.1f}" if ratio >= 3.0 else f"{100.0 * (ratio - 1.0):+.0f} %".replace("-", "−")
+
+
+def interval(low: float, high: float) -> str:
+    """Of a change: both ends in the same form."""
+    if high >= 3.0:
+        return f"×{low:.1f} to ×{high:.1f}"
+    return f"{change(low)} to {change(high)}"
 
 
 def amount(signal: str, value: float | None) -> str:

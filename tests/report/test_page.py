@@ -124,8 +124,8 @@ def test_an_empty_replay_has_a_page() -> None:
 
 
 def test_a_section_has_what_the_record_has_and_leaves_out_what_it_has_not() -> None:
-    headings = ("What of the intent it endangers", "What follows from it", "Changes that came before it", "First steps")
-    headings += ("What people did", "Signals", "Who is not affected", "How the evidence came together")
+    headings = ["What of the intent it endangers", "What follows from it", "Changes that came before it", "First steps"]
+    headings += ["What people did", "Signals", "Who is not affected", "How the evidence came together"]
     rich, poor = page([full(START + 3 * HOUR)]), page(LIFE)
     for heading in headings:
         assert f"<h4>{heading}</h4>" in rich
@@ -142,8 +142,8 @@ def test_signals_of_a_replay_are_drawn_with_what_was_expected_and_its_band() -> 
 
 def test_two_intents_stand_side_by_side() -> None:
     mine, other = result(LIFE), result([change("firing", START + 5 * HOUR, severity="ticket")])
-    tests = [backtest(one, default()) for one in (mine, other)]
-    text = render(mine, [], Courses(), tests[0], compare(*tests, "stricter"))
+    here, there = (backtest(one, default()) for one in (mine, other))
+    text = render(mine, [], Courses(), here, compare(here, there, "stricter"))
     assert "Against <bdi>stricter</bdi>" in text
     assert "2 h later, as ticket" in text.replace("120 min", "2 h")
 
