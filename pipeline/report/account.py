@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from pipeline.detect.follow import GONE, STEADY_MS
 from pipeline.intent import Intent, Severity
 from pipeline.messages import Action, Incident, LedgerEntry
@@ -57,7 +59,7 @@ class Account:
 def account(records: Sequence[Incident], intent: Intent | None = None, measured: Cost | None = None) -> Account:
     """records: of one incident, oldest first, at least one. intent: says who was told; None: not known. measured: what
     it cost by the evidence."""
-    newest = records[-1]
+    newest = _timed(records)
     fired = [record for record in records if record.state == "firing"]
     told = fired[-1] if fired else newest
     parts = [
@@ -66,7 +68,7 @@ def account(records: Sequence[Incident], intent: Intent | None = None, measured:
         Part("Signals", list(_signals(told))),
         Part("Who was not affected", list(_unaffected(told))),
         Part("First steps that the intent has", [*newest.containment, *(f"Runbook: {one}" for one in newest.runbooks)]),
-        Part("What recovered, and why one believes it", list(_recovered(newest, measured))),
+        Part("What recovered, and why one believes it", list(_recovered(newest, told, measured))),
         Part("What it cost", measured.sentences() if measured is not None else [without_evidence(newest, end(newest))]),
         Part("How sure it was", sure(told)),
         Part("What was learnt", list(_learnt(newest))),
@@ -75,8 +77,28 @@ def account(records: Sequence[Incident], intent: Intent | None = None, measured:
         incident=newest,
         title=told.summary,
         facts=list(_facts(newest, told)),
-        events=sorted(_events(records, told), key=lambda event: event.at),
+        events=sorted(_events(records, newest, told), key=lambda event: event.at),
         parts=[part for part in parts if part.sentences],
+    )
+
+
+def _timed(records: Sequence[Incident]) -> Incident:
+    """The newest record, with the times that older ones show where it does not carry them."""
+    newest = records[-1]
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    before = None
+    for record in records:
+        if record.state != before:
+            first.setdefault(record.state, record.at)
+            last[record.state] = record.at
+        before = record.state
+    return msgspec.structs.replace(
+        newest,
+        forming_at=newest.forming_at if newest.forming_at is not None else first.get("forming"),
+        fired_at=newest.fired_at if newest.fired_at is not None else first.get("firing"),
+        recovering_at=newest.recovering_at if newest.recovering_at is not None else last.get("recovering"),
+        resolved_at=newest.resolved_at if newest.resolved_at is not None else last.get("resolved"),
     )
 
 
@@ -102,8 +124,7 @@ def _facts(newest: Incident, told: Incident) -> Iterator[tuple[str, str]]:
     yield "Identity", newest.incident_id
 
 
-def _events(records: Sequence[Incident], told: Incident) -> Iterator[Event]:
-    newest = records[-1]
+def _events(records: Sequence[Incident], newest: Incident, told: Incident) -> Iterator[Event]:
     for one in newest.changes:
         what = one.change
         by = f", by {what.by}" if what.by else ""
@@ -118,7 +139,7 @@ def _events(records: Sequence[Incident], told: Incident) -> Iterator[Event]:
     if told.onset_from is not None and told.onset_until is not None:
         between = f"between {instant(told.onset_from)} and {instant(told.onset_until)}"
     yield Event(told.onset_at, "onset", "behaviour changed, by the best estimate", between)
-    yield from _states(records)
+    yield from _states(records, newest)
     for action in newest.actions:
         yield Event(action.at, "person", f"{action.by} {_VERBS.get(action.verb, action.verb)}", action.text)
     for effect in newest.effects:
@@ -126,9 +147,8 @@ def _events(records: Sequence[Incident], told: Incident) -> Iterator[Event]:
         yield Event(effect.since, "effect", f"{effect.service} suffers too", signals)
 
 
-def _states(records: Sequence[Incident]) -> Iterator[Event]:
+def _states(records: Sequence[Incident], newest: Incident) -> Iterator[Event]:
     """By the newest record's own times, and by what was said in between where those records are there."""
-    newest = records[-1]
     times = {
         "forming": newest.forming_at,
         "firing": newest.fired_at,
@@ -136,17 +156,21 @@ def _states(records: Sequence[Incident]) -> Iterator[Event]:
         "resolved": newest.resolved_at,
     }
     before: Incident | None = None
+    told = ""
     said: set[tuple[str, int]] = set()
     for record in records:
-        if before is None or record.state != before.state:
-            detail = record.summary if record.state in ("firing", "resolved", "suppressed") else ""
-            said.add((record.state, record.at))
-            yield Event(record.at, "state", record.state, detail)
-        elif record.scope != before.scope or record.severity != before.severity:
-            yield Event(record.at, "state", f"{record.state}, said anew", record.summary)
+        turned = before is None or record.state != before.state
+        anew = before is not None and (record.scope, record.severity) != (before.scope, before.severity)
         before = record
+        if not turned and not anew:
+            continue
+        said.add((record.state, record.at))
+        # What was said last need not be said again.
+        detail = record.summary if record.summary != told and record.state != "forming" else ""
+        told = detail or told
+        yield Event(record.at, "state", record.state if turned else f"{record.state}, said anew", detail)
     for state, at in times.items():
-        if at is not None and (state, at) not in said and at != records[0].at:
+        if at is not None and (state, at) not in said:
             yield Event(at, "state", state)
 
 
@@ -165,8 +189,10 @@ def _told(newest: Incident, told: Incident, intent: Intent | None) -> Iterator[s
         yield f"As a {told.severity} {when}; whom, the intent says: give --config."
     else:
         names = receivers(intent, told)
-        whom = ", ".join(names) if names else "whoever the sinks are set to: the intent names no receiver"
-        yield f"{whom}, as a {told.severity} {when}, by the intent."
+        if names:
+            yield f"{', '.join(names)}, as a {told.severity} {when}, by the intent."
+        else:
+            yield f"As a {told.severity} {when}, whoever the sinks are set to: the intent names no receiver."
     if newest.workaround is not None:
         yield f"Workaround {newest.workaround} of {newest.owner or 'nobody'} hides it, or hid it until it expired."
     first = next((action for action in newest.actions if action.verb == "acknowledge"), None)
@@ -211,11 +237,12 @@ def _unaffected(told: Incident) -> Iterator[str]:
         yield f"{scope_name(one.scope)}: {amount(signal, one.observed)}, {amount(signal, one.expected)} expected{ratio}"
 
 
-def _recovered(newest: Incident, measured: Cost | None) -> Iterator[str]:
+def _recovered(newest: Incident, told: Incident, measured: Cost | None) -> Iterator[str]:
     if newest.merged_into is not None:
         yield f"It ended because incident {newest.merged_into} explains it."
     elif newest.state == "resolved":
-        yield newest.summary
+        if newest.summary != told.summary or told.state == "resolved":
+            yield newest.summary
         if newest.kind == "pattern":
             yield (
                 f"A pattern is recovering when its effect is surely below {GONE:.0%} of what it was, and resolved when "
@@ -241,8 +268,6 @@ def _learnt(newest: Incident) -> Iterator[str]:
     if newest.confidence is not None:
         for text in newest.confidence.accepted:
             yield f"Accepted before: {text}"
-        if newest.confidence.calibrated_weeks:
-            yield f"The threshold rests on {newest.confidence.calibrated_weeks:g} quiet weeks."
     if newest.workaround is not None:
         yield f"It is a known one: workaround {newest.workaround}, owed by {newest.owner or 'nobody'}."
     for change_of in newest.changes[:1]:

@@ -10,21 +10,24 @@ from typing import Final
 from pipeline.report.account import Account
 from pipeline.report.words import instant
 
-_SIGNS: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>$@^=:-])")
-"""What Markdown or its dialects read as markup; a backslash before it makes it itself (CommonMark 2.4). The colon and
-the at keep an address from becoming a link by itself."""
+_SIGNS: Final = re.compile(r"[\\`*_\[\]|~$]|:(?=//)|(?<=www)\.")
+"""What CommonMark or its dialects read as markup anywhere in a line, and what makes an address a link by itself."""
+_AT_START: Final = re.compile(r"[#>+=-]|(?<=\d)[.)]")
+"""What begins a heading, a quotation, a list or a rule; a number may stand before the last two."""
+_FIRST: Final = re.compile(r"\d{0,9}.", re.DOTALL)
 
 
 def escape(text: str) -> str:
-    """One line of plain text, as Markdown that shows it.
+    """One line of plain text, as Markdown that shows it: a backslash makes a sign itself (CommonMark 2.4).
 
     >>> escape("[x](http://y)")
-    '\\\\[x\\\\]\\\\(http\\\\://y\\\\)'
+    '\\\\[x\\\\](http\\\\://y)'
     """
     # Controls, among them those that turn the direction of writing, show nothing but may hide something.
-    line = "".join(" " if sign.isspace() else sign for sign in text)
+    line = "".join(" " if sign.isspace() else sign for sign in text).strip()
     line = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(sign) in ("Cc", "Cf") else sign for sign in line)
-    return _SIGNS.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;")).strip()
+    line = _SIGNS.sub(r"\\\g<0>", line.replace("&", "&amp;").replace("<", "&lt;"))
+    return _FIRST.sub(lambda first: _AT_START.sub(r"\\\g<0>", first[0]), line, count=1)
 
 
 def markdown(told: Account) -> str:

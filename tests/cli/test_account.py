@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.cli import main
 from pipeline.codec import encode
@@ -62,6 +63,13 @@ def test_a_file_of_something_else_is_said_with_its_line(tmp_path: Path, capsys: 
     assert f"{path}:1: no line of evidence" in capsys.readouterr().err
 
 
+@pytest.fixture
+def kafka_topics(kafka: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka})  # it has to outlive its answers
+    for future in admin.create_topics([NewTopic(Names("account.").incidents, 1, 1)]).values():
+        future.result(60)
+
+
 def test_it_reads_the_topic_of_a_deployment(kafka: str, kafka_topics: None, capsys: pytest.CaptureFixture[str]) -> None:
     topic = Names("account.").incidents
     producer = Producer({"bootstrap.servers": kafka})
@@ -73,12 +81,3 @@ def test_it_reads_the_topic_of_a_deployment(kafka: str, kafka_topics: None, caps
     assert "resolved" in capsys.readouterr().out
     assert main(["account", "zz", "--brokers", kafka, "--prefix", "account."]) == 1
     assert main(["account", "a1", "--brokers", kafka, "--prefix", "nowhere."]) == 3
-
-
-@pytest.fixture
-def kafka_topics(kafka: str) -> None:
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    made = AdminClient({"bootstrap.servers": kafka}).create_topics([NewTopic(Names("account.").incidents, 1, 1)])
-    for future in made.values():
-        future.result(60)
