@@ -12,9 +12,8 @@ from pipeline.report.words import instant
 
 _SIGNS: Final = re.compile(r"[\\`*_\[\]|~$]|:(?=//)|(?<=www)\.")
 """What CommonMark or its dialects read as markup anywhere in a line, and what makes an address a link by itself."""
-_AT_START: Final = re.compile(r"[#>+=-]|(?<=\d)[.)]")
-"""What begins a heading, a quotation, a list or a rule; a number may stand before the last two."""
-_FIRST: Final = re.compile(r"\d{0,9}.", re.DOTALL)
+_AT_START: Final = re.compile(r"\d{1,9}(?=[.)](?:\s|$))|(?=[#>+=-])")
+"""What stands before the sign that would begin a numbered list, or a heading, quotation, list or rule."""
 
 
 def escape(text: str) -> str:
@@ -27,7 +26,8 @@ def escape(text: str) -> str:
     line = "".join(" " if sign.isspace() else sign for sign in text).strip()
     line = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(sign) in ("Cc", "Cf") else sign for sign in line)
     line = _SIGNS.sub(r"\\\g<0>", line.replace("&", "&amp;").replace("<", "&lt;"))
-    return _FIRST.sub(lambda first: _AT_START.sub(r"\\\g<0>", first[0]), line, count=1)
+    first = _AT_START.match(line)
+    return line if first is None else f"{first[0]}\\{line[first.end() :]}"
 
 
 def markdown(told: Account) -> str:
@@ -46,7 +46,7 @@ def _lines(told: Account) -> Iterator[str]:
     yield "|---|---|"
     for event in told.events:
         detail = f"<br>{escape(event.detail)}" if event.detail else ""
-        yield f"| {escape(instant(event.at))} | {escape(event.what)}{detail} |"
+        yield f"| {instant(event.at)} | {escape(event.what)}{detail} |"
     for part in told.parts:
         yield ""
         yield f"## {part.heading}"

@@ -179,6 +179,7 @@ def test_the_html_asks_for_nothing_and_holds_names_as_text() -> None:
         ("- b-c", r"\- b-c"),
         ("12. b", r"12\. b"),
         ("3) b", r"3\) b"),
+        ("1.5 days", "1.5 days"),
         ("> b", r"\> b"),
         ("x\u202etxt", "x\N{REPLACEMENT CHARACTER}txt"),
         ("a | b `c`", r"a \| b \`c\`"),
