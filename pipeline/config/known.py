@@ -64,8 +64,7 @@ def _known(section: Section) -> Known | None:
     severity = section.choice("severity", [str(one) for one in Severity])
     if name is None or since is None or what is None:
         return None
-    place = f"{section.file}:{section.line}"
-    return Known(name, what, scope, since, until, detected, tuple(services), severity, place)
+    return Known(name, what, scope, since, until, detected, tuple(services), severity)
 
 
 def _scope(section: Section) -> dict[str, str]:

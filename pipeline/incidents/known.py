@@ -32,7 +32,6 @@ class Known:
     detected_at: int | None = None
     services: tuple[str, ...] = ()
     severity: str | None = None
-    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from pipeline.detect.evidence import Anchors, Evidence, FeedPart
 from pipeline.detect.judge import FULL_DAYS
 from pipeline.detect.references import References
-from pipeline.messages import Tick
 from pipeline.report.words import HOUR_MS
 
 Counts: TypeAlias = NDArray[np.float32]
@@ -65,7 +64,8 @@ class Courses:
         self._entries: list[Entry] = []
         self._numbers = 0
 
-    def take(self, message: Evidence | Anchors | Tick) -> None:
+    def take(self, message: object) -> None:
+        """What is neither evidence nor anchors is of no interest."""
         if isinstance(message, Anchors):
             self.references.take(message)
             known = (message.days >= FULL_DAYS) & (message.mass > 0).any(axis=1)

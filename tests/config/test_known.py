@@ -48,9 +48,8 @@ def test_it_is_read_as_it_is_written(tmp_path: Path) -> None:
             1_768_424_400_000,
             ("playback",),
             "page",
-            f"{path}:3",
         ),
-        Known("INC-2", "INC-2", {}, 1_768_867_200_000, place=f"{path}:11"),
+        Known("INC-2", "INC-2", {}, 1_768_867_200_000),
     ]
 
 

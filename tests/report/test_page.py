@@ -148,6 +148,11 @@ def test_two_intents_stand_side_by_side() -> None:
     assert "2 h later, as ticket" in text.replace("120 min", "2 h")
 
 
+def test_what_a_known_incident_was_worth_is_said() -> None:
+    worth = Known("k", "slow", {"firmware": "fw-1"}, START, severity="ticket")
+    assert "worth a ticket to people" in page(LIFE, known=[worth])
+
+
 def test_the_same_result_gives_the_same_page() -> None:
     found, courses = month()
     test = backtest(found, default(), [KNOWN])
