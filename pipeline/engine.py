@@ -9,12 +9,12 @@ a clock or does I/O.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pipeline.detect.baseline import Baseline
-from pipeline.detect.evidence import Evidence, Learned
+from pipeline.detect.evidence import Anchors, Evidence, Learned
 from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest
 from pipeline.intent import Intent
@@ -23,6 +23,8 @@ from pipeline.operators import Adapter
 from pipeline.records import RecordBatch
 
 Told: TypeAlias = Decision | Action | Change
+Said: TypeAlias = Evidence | Anchors | Tick | Change
+"""By the baseline."""
 
 
 def identity_of(told: Told) -> str:
@@ -49,6 +51,7 @@ class Engine:
     Args:
         learned: anchors to start with. Raises SnapshotError when they do not fit together.
         decisions: what people decided, did, or told of; each counts when the arrival clock has come to it.
+        listen: is told all that the baseline says, in its order.
     """
 
     def __init__(
@@ -58,10 +61,12 @@ class Engine:
         adapter: str | Adapter = "canonical",
         learned: Iterable[Learned] = (),
         decisions: Iterable[Told] = (),
+        listen: Callable[[Said], object] = lambda message: None,
     ) -> None:
         self.ingest = Ingest(source, adapter=adapter)
         self.baseline = Baseline([source], thresholds=intent.thresholds)
         self.pattern = Pattern([self.baseline.name], intent)
+        self._listen = listen
         self._told = deque(sorted(decisions, key=lambda one: (one.at, identity_of(one))))
         for each in learned:
             self.baseline.feed(each)
@@ -101,4 +106,5 @@ class Engine:
         for found in self.baseline.feed(message):
             if isinstance(found, Evidence):
                 out.evidence.append(found)
+            self._listen(found)
             out.incidents += self.pattern.feed(found)

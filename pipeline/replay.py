@@ -1,24 +1,24 @@
 """Recorded files through the engine: the same stages as live, time from the records alone.
 
-    files ──► RecordFiles ──► Engine ──► incidents, evidence, rejects (NDJSON), summary
+    files ──► RecordFiles ──► Run, an Engine each ──► incidents, evidence, rejects (NDJSON), summary
 
 What is written depends on the input and the intent alone, to the byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 import msgspec
 
-from pipeline.detect.evidence import Evidence, Learned
-from pipeline.engine import Engine, Output, Told
-from pipeline.intent import Intent, Severity
+from pipeline.detect.evidence import Evidence
+from pipeline.engine import Engine, Output
+from pipeline.intent import Severity
 from pipeline.messages import Action, Incident, Reject
-from pipeline.operators import Adapter
 from pipeline.recordfile import InputFault, RecordFiles
+from pipeline.records import RecordBatch
 
 SEVERITIES: Final = tuple(str(severity) for severity in Severity)
 """The gravest first."""
@@ -61,54 +61,62 @@ class Result:
         object.__setattr__(self, "fired", fired(self.incidents))
 
 
-def replay(
-    files: RecordFiles,
-    intent: Intent,
-    goals: Goals,
-    *,
-    adapter: str | Adapter = "canonical",
-    learned: Iterable[Learned] = (),
-    decisions: Iterable[Told] = (),
-    progress: Callable[[int], object] = lambda bytes_read: None,
-) -> Result:
-    """Feed the records of `files` to the engine and write what it says. `progress` is told the bytes read so far.
+class Run:
+    """One engine over a stream, and all that it says of incidents. What else it says goes to `goals`."""
 
-    `learned` and `decisions`: see `Engine`.
+    def __init__(self, engine: Engine, goals: Goals | None = None) -> None:
+        self._engine = engine
+        self._goals = goals or Goals()
+        self._incidents: list[Incident] = []
+        self._vain: list[Action] = []
 
-    Raises:
-        OSError: a goal cannot be written. What cannot be read is no error: the result says it.
-    """
-    engine = Engine(intent, adapter=adapter, learned=learned, decisions=decisions)
-    incidents: list[Incident] = []
-    vain: list[Action] = []
+    def feed(self, batch: RecordBatch) -> None:
+        """Raises OSError: a goal cannot be written."""
+        self._take(self._engine.feed(batch))
 
-    def take(output: Output) -> None:
+    def finish(self) -> None:
+        """Raises OSError: a goal cannot be written."""
+        self._take(self._engine.finish())
+
+    def _take(self, output: Output) -> None:
+        goals = self._goals
         if goals.rejects is not None:
             goals.rejects.writelines(map(reject_line, output.rejects))
         if goals.evidence is not None:
             goals.evidence.writelines(line for evidence in output.evidence for line in evidence_lines(evidence))
         if goals.incidents is not None:
             goals.incidents.writelines(map(incident_line, output.incidents))
-        incidents.extend(output.incidents)
-        vain.extend(output.vain)
+        self._incidents += output.incidents
+        self._vain += output.vain
 
+    def result(self, faults: list[InputFault]) -> Result:
+        totals = self._engine.ingest.totals
+        return Result(
+            records=totals.records,
+            accepted=totals.accepted,
+            duplicates=totals.duplicates,
+            rejected=dict(sorted(totals.rejected.items())),
+            unknown_fields=totals.unknown_fields,
+            first_at=totals.first_at,
+            last_at=totals.last_at,
+            incidents=self._incidents,
+            faults=faults,
+            vain=self._vain,
+        )
+
+
+def replay(files: RecordFiles, runs: Sequence[Run], progress: Callable[[int], object] = lambda read: None) -> None:
+    """Feed the records of `files`, read once, to every run. `progress` is told the bytes read so far.
+
+    Raises:
+        OSError: a goal cannot be written. What cannot be read is no error: `files.faults` has it.
+    """
     for batch in files:
-        take(engine.feed(batch))
+        for run in runs:
+            run.feed(batch)
         progress(files.bytes_read)
-    take(engine.finish())
-    totals = engine.ingest.totals
-    return Result(
-        records=totals.records,
-        accepted=totals.accepted,
-        duplicates=totals.duplicates,
-        rejected=dict(sorted(totals.rejected.items())),
-        unknown_fields=totals.unknown_fields,
-        first_at=totals.first_at,
-        last_at=totals.last_at,
-        incidents=incidents,
-        faults=files.faults,
-        vain=vain,
-    )
+    for run in runs:
+        run.finish()
 
 
 def fired(incidents: Iterable[Incident]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Final
 
 COMMANDS: Final = {
     "replay": "process recorded files, with the same engine as live",
+    "account": "tell what happened in an incident, what it cost, and what was learnt",
     "measure": "judge a series of single values, one a window, by its own past",
     "adapt": "show what an operator's records become, a record at a time",
     "check": "lint a configuration directory: every fault at once",

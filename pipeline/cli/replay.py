@@ -9,18 +9,25 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from pipeline.cli.bar import shown
 from pipeline.cli.handovers import UnusableFileError, read_changes, read_decisions, read_learned
 from pipeline.config.directory import Configuration, configuration
+from pipeline.config.known import known_incidents
+from pipeline.engine import Engine
 from pipeline.incidents.wording import instant
 from pipeline.intent import ConfigurationError
 from pipeline.operators import ADAPTERS
 from pipeline.recordfile import STDIN, RecordFiles, printable
-from pipeline.replay import SEVERITIES, Goals, Result, replay
+from pipeline.replay import SEVERITIES, Goals, Result, Run, replay
+from pipeline.report.backtest import Backtest, backtest, plain
+from pipeline.report.backtest import summary as test_summary
+from pipeline.report.comparison import Comparison, compare, plain_comparison
+from pipeline.report.comparison import summary as comparison_summary
+from pipeline.report.courses import Courses
 
 UNREADABLE: Final = 3
 """Exit status: an input was missing or ended unreadable."""
@@ -53,6 +60,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rejects", metavar="OUT.ndjson", help="records that could not be used: why, where, and as they came"
     )
     parser.add_argument("--report", metavar="OUT.html", help="a page to read, in one file")
+    parser.add_argument(
+        "--known",
+        metavar="FILE.yaml",
+        help="incidents that are known: which are caught, how much earlier, and which are missed",
+    )
+    parser.add_argument(
+        "--against", metavar="DIR", help="a second configuration over the same records, side by side with the first"
+    )
     parser.add_argument("--json", action="store_true", help="print the totals as one JSON object")
     parser.add_argument(
         "files",
@@ -71,6 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         found = configuration(Path(arguments.config)) if arguments.config is not None else Configuration()
         adapter = found.adapter(arguments.operator, arguments.format)
+        other = configuration(Path(arguments.against)) if arguments.against is not None else None
+        other_adapter = other.adapter(arguments.operator, arguments.format) if other is not None else adapter
+        known = known_incidents(Path(arguments.known)) if arguments.known is not None else None
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"seamwatch replay: {fault}", file=sys.stderr)
@@ -91,19 +109,24 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"seamwatch replay: {wrong}", file=sys.stderr)
         return 2
     files = RecordFiles(arguments.files)
+    # Only who wants the page keeps what it draws.
+    courses = Courses() if arguments.report is not None else None
+    listen = courses.take if courses is not None else _nothing
+    first = Engine(found.intent, adapter=adapter, learned=learned, decisions=decisions, listen=listen)
     try:
         with _outputs(arguments) as (goals, report), shown(files.size(), "replaying") as progress:
-            result = replay(
-                files,
-                found.intent,
-                goals,
-                adapter=adapter,
-                learned=learned,
-                decisions=decisions,
-                progress=progress,
-            )
-            if report is not None:
-                _write_report(report, result, files.names)
+            runs = [Run(first, goals)]
+            if other is not None:
+                runs.append(Run(Engine(other.intent, adapter=other_adapter, learned=learned, decisions=decisions)))
+            replay(files, runs, progress)
+            result = runs[0].result(files.faults)
+            test = backtest(result, found.intent, known)
+            comparison = None
+            if other is not None:
+                there = backtest(runs[1].result(files.faults), other.intent, known)
+                comparison = compare(test, there, printable(arguments.against))
+            if report is not None and courses is not None:
+                _write_report(report, result, files.names, courses, test, comparison)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -115,20 +138,26 @@ def run(arguments: argparse.Namespace) -> int:
     for unread in result.faults:
         print(f"seamwatch replay: {unread}", file=sys.stderr)
     if arguments.json:
-        print(_totals(result, time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        print(_totals(result, seconds, test if known is not None else None, comparison))
     else:
         print("\n".join(_summary(result)))
+        if known is not None:
+            print("\n".join(test_summary(test)))
+        if comparison is not None:
+            print("\n".join(comparison_summary(comparison)))
     return UNREADABLE if result.faults else 0
+
+
+def _nothing(message: object) -> None:
+    """Nobody listens."""
 
 
 def _clash(arguments: argparse.Namespace) -> str | None:
     """What is wrong with the outputs: nothing may be written over an input, or twice."""
     inputs = {os.path.realpath(name) for name in arguments.files if name != STDIN}
-    inputs |= {
-        os.path.realpath(name)
-        for name in (arguments.learned, arguments.decisions, arguments.changes)
-        if name is not None
-    }
+    read = (arguments.learned, arguments.decisions, arguments.changes, arguments.known)
+    inputs |= {os.path.realpath(name) for name in read if name is not None}
     seen: set[str] = set()
     for option in _OUTPUTS:
         name = getattr(arguments, option)
@@ -157,27 +186,37 @@ def _outputs(arguments: argparse.Namespace) -> Iterator[tuple[Goals, BinaryIO | 
         yield Goals(incidents, evidence, rejects), report
 
 
-def _write_report(file: BinaryIO, result: Result, names: Sequence[str]) -> None:
+def _write_report(
+    file: BinaryIO,
+    result: Result,
+    names: Sequence[str],
+    courses: Courses,
+    test: Backtest,
+    comparison: Comparison | None,
+) -> None:
     # Only who wants the page loads its templates.
-    from pipeline.report import render
+    from pipeline.report.page import render
 
-    file.write(render(result, [printable(name) for name in names]).encode())
+    file.write(render(result, [printable(name) for name in names], courses, test, comparison).encode())
 
 
-def _totals(result: Result, seconds: float) -> str:
-    """The object of `--json`."""
-    return msgspec.json.encode(
-        {
-            "records": result.records,
-            "accepted": result.accepted,
-            "duplicates": result.duplicates,
-            "rejected": result.rejected,
-            "incidents": {severity: list(result.fired.values()).count(severity) for severity in SEVERITIES},
-            "first_at": result.first_at,
-            "last_at": result.last_at,
-            "seconds": round(seconds, 3),
-        }
-    ).decode()
+def _totals(result: Result, seconds: float, test: Backtest | None, comparison: Comparison | None) -> str:
+    """The object of `--json`; `backtest` and `against` where they were asked for."""
+    totals: dict[str, Any] = {
+        "records": result.records,
+        "accepted": result.accepted,
+        "duplicates": result.duplicates,
+        "rejected": result.rejected,
+        "incidents": {severity: list(result.fired.values()).count(severity) for severity in SEVERITIES},
+        "first_at": result.first_at,
+        "last_at": result.last_at,
+        "seconds": round(seconds, 3),
+    }
+    if test is not None:
+        totals["backtest"] = plain(test)
+    if comparison is not None:
+        totals["against"] = plain_comparison(comparison)
+    return msgspec.json.encode(totals).decode()
 
 
 def _summary(result: Result) -> Iterator[str]:

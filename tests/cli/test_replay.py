@@ -237,6 +237,67 @@ def test_unusable_arguments_end_2_and_say_what_would_be_right(
     assert captured.out == ""
 
 
+KNOWN = """version: 1
+incidents:
+  - {id: INC-1, scope: {operator: altura}, from: 2026-01-05T00:00:00Z, detected_at: 2026-01-05T06:00:00Z}
+"""
+SILENT = b"".join(line(number, operator="altura" if number < 20_000 else "bluecove") for number in range(0, 36_000, 6))
+"""Five hours; one of two operators falls silent, which is a ticket."""
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[bytes]:
+    """A replay with known incidents and a second intent, and its report."""
+    folder = tmp_path_factory.mktemp("compared")
+    (folder / "other").mkdir()
+    (folder / "other/intent.yaml").write_text(
+        "version: 1\nfalse_pages_per_week: 0.1\n"
+        "services:\n  a:\n    operations: [playback_start]\n    priority: best_effort\n"
+    )
+    known, report = written(folder, KNOWN.encode(), "known.yaml"), str(folder / "report.html")
+    options = ["--known", known, "--against", str(folder / "other"), "--report", report]
+    ran = program("--json", *options, written(folder, SILENT))
+    assert ran.returncode == 0
+    page = Path(report).read_text()
+    assert "INC-1" in page
+    assert "The other" in page
+    return ran
+
+
+def test_known_incidents_and_a_second_intent_add_keys_to_the_totals(
+    compared: subprocess.CompletedProcess[bytes],
+) -> None:
+    totals = json.loads(compared.stdout)
+    assert set(totals) - {"backtest", "against"} == {
+        "records", "accepted", "duplicates", "rejected", "incidents", "first_at", "last_at", "seconds",
+    }  # fmt: skip
+    assert totals["backtest"]["known"][0]["id"] == "INC-1"
+    assert totals["backtest"]["covered"] == 1
+    assert totals["backtest"]["budget_false_pages_per_week"] == 0.5
+    assert totals["against"]["budget_false_pages_per_week"] == 0.1
+    assert totals["against"]["incidents"]["page"] == 0
+
+
+def test_they_are_said_in_words_as_well(tmp_path: Path) -> None:
+    known = written(tmp_path, KNOWN.encode(), "known.yaml")
+    ran = program("--known", known, "--against", str(tmp_path), written(tmp_path, lines(3)))
+    said = ran.stdout.decode()
+    assert "You would have had no page, and caught 0 of 1 known incident." in said
+    assert "INC-1: missed" in said
+    assert f"against {tmp_path}:" in said
+
+
+def test_a_fault_in_the_known_incidents_ends_2_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = written(tmp_path, b"version: 1\nincidents:\n  - {id: a, from: 2026-01-01}\n", "known.yaml")
+    ran = Ran(capsys, "--known", known, written(tmp_path, lines(3)))
+    assert ran.status == 2
+    assert f"{known}:3: scope is missing" in ran.stderr
+    assert Ran(capsys, "--against", "/none", written(tmp_path, lines(3))).status == 2
+    assert Ran(capsys, "--known", known, "--report", known, written(tmp_path, lines(3))).status == 2
+
+
 def test_an_input_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = written(tmp_path, lines(3))
     assert Ran(capsys, "--report", name, name).status == 2

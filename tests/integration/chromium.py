@@ -25,8 +25,8 @@ _QUIET = (
 _CONTAINED = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-# Schemes that name no host: what the page itself made.
-_LOCAL_SCHEMES = frozenset({"about", "blob", "data"})
+# Schemes that name no host: what the page itself made, and pages on disk (which those of a server may not ask for).
+_LOCAL_SCHEMES = frozenset({"about", "blob", "data", "file"})
 
 
 def missing() -> str | None:
