@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -14,9 +15,13 @@ from prometheus_client import CollectorRegistry
 from pipeline.codec import Message
 from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.intent import Intent
+from pipeline.messages import Proof
 from pipeline.metrics import Metrics
 from pipeline.sinks import AlertmanagerSink, MeterSink, Sink
+from pipeline.stream.clients import confluent
 from pipeline.stream.health import Health
+from pipeline.stream.names import Names
+from pipeline.stream.proofs import ProofReader
 from pipeline.stream.settings import Address, Settings
 from pipeline.stream.worker import Worker
 from pipeline.stream.works import Surroundings
@@ -80,6 +85,7 @@ class Service:
         async with AsyncExitStack() as stack:
             if self._settings.web is not None:
                 await self._serve(self._settings.web, stack)
+            self._read_proofs(stack)
             return await self._worker.run()
 
     async def _serve(self, at: Address, stack: AsyncExitStack) -> None:
@@ -94,6 +100,19 @@ class Service:
             raise PageError(msg) from error
         host, port = runner.addresses[0][:2]
         self.page = Address(host, port)
+
+    def _read_proofs(self, stack: AsyncExitStack) -> None:
+        """What drills have shown, for the metrics, for as long as this runs."""
+        loop = asyncio.get_running_loop()
+
+        def take(proof: Proof) -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._metrics.proof, proof)
+
+        client = confluent(self._settings.bootstrap, self._settings.security)
+        reader = ProofReader(client, Names(self._settings.prefix), take)
+        stack.push_async_callback(asyncio.to_thread, reader.stop)
+        reader.start()
 
     def _sinks(self) -> Sequence[Sink]:
         """Those of one partition of the incidents topic."""

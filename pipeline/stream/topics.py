@@ -90,6 +90,7 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
         Topic(names.evidence, 1, safe | kept),
         Topic(names.incidents, None, safe | _COMPACTED),
         Topic(names.rejects, None, safe | kept),
+        Topic(names.proofs, 1, safe | _COMPACTED),
         Topic(names.baseline_state, None, safe | _COMPACTED),
         Topic(names.pattern_state, 1, safe | _COMPACTED),
     ]

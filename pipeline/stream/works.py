@@ -38,6 +38,7 @@ def topics_needed(settings: Settings) -> list[str]:
     """Every topic that a worker with these settings reads or writes, inputs first."""
     names = Names(settings.prefix)
     own = [names.windows, names.evidence, names.incidents, names.rejects, names.baseline_state, names.pattern_state]
+    own.append(names.proofs)
     return [*settings.inputs, *own]
 
 
