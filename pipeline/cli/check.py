@@ -14,7 +14,9 @@ from pipeline.stream import settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help="intent.yaml, operators/, workarounds.yaml, worker.yaml, drills/")
+    parser.add_argument(
+        "directory", metavar="DIR", help="intent.yaml, operators/, workarounds.yaml, worker.yaml, drills/"
+    )
     parser.epilog = (
         "Exit status: 0 it can be used; 2 it cannot, every fault said with file and line. "
         "What expires within 14 days is said, and is no fault."

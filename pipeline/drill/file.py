@@ -109,7 +109,7 @@ def _stream(root: Section, beside: Path) -> StreamChoice:
     section.only(("kind", "seed", "days", "files", "hours"))
     kind = section.choice("kind", ("simulated", "recorded"))
     files = tuple(str(beside / name) for name in section.names("files"))
-    seed, days = _whole(section, "seed", 0, 2**31), _whole(section, "days", 2, 60)
+    seed, days = _whole(section, "seed", 0, 2**31), _whole(section, "days", 1, 60)
     if files and kind == "simulated":
         section.fault("files", "a simulated stream reads no files", "leave them out, or write kind: recorded")
     if kind == "recorded" and not files:

@@ -18,7 +18,7 @@ records, which belongs to no service, on one firmware.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -122,13 +122,18 @@ def default_plan(intent: Intent) -> Plan:
     for service in intent.services:
         for operation in service.operations:
             for signal in ("latency", "failure", "denial"):
-                faults += _of_signal(intent, service, operation, signal, len(faults))
+                faults += _of_signal(intent, service, operation, signal, _turn(faults, signal))
             # Other signals are injected where somebody has drawn a line for them.
             for signal in ("timeout", "retry"):
                 if any(_is_of(line, operation, signal) for line in service.thresholds):
-                    faults += _of_signal(intent, service, operation, signal, len(faults))
+                    faults += _of_signal(intent, service, operation, signal, _turn(faults, signal))
     faults.append(_order(intent))
     return Plan("default", tuple(faults), {service.name: service.priority for service in intent.services})
+
+
+def _turn(faults: Sequence[Planned], signal: str) -> int:
+    """Whose turn it is to be hit: the faults of one signal take turns."""
+    return sum(fault.signal == signal for fault in faults)
 
 
 def severity_of(intent: Intent, operation: str | None) -> Severity:

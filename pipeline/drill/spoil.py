@@ -91,8 +91,8 @@ class _Fate:
         return [(one["received_at"], msgspec.json.encode(one)) for one in self._changed(record, at)]
 
     def held(self) -> list[bytes]:
-        """What has waited in vain."""
-        return [msgspec.json.encode(record) for record in self._held.values()]
+        """What has waited in vain: it arrives last."""
+        return [msgspec.json.encode(record | {"received_at": self.now}) for record in self._held.values()]
 
     def _hits(self, record: Record, at: int) -> bool:
         fault = self._fault

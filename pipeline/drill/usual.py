@@ -27,6 +27,10 @@ CHOICES: Final = 3
 Scope = Mapping[str, str]
 
 
+def _bins() -> np.ndarray:
+    return np.zeros(LATENCY_BINS)
+
+
 class Usual:
     """Attributes: cohorts: all that have been seen, whatever the minute."""
 
@@ -35,7 +39,7 @@ class Usual:
         self._records: Counter[tuple[str, Cohort]] = Counter()
         self._of: Counter[tuple[str, str, Cohort]] = Counter()
         self._hits: Counter[tuple[str, str, Cohort]] = Counter()
-        self._latency: defaultdict[tuple[str, Cohort], np.ndarray] = defaultdict(lambda: np.zeros(LATENCY_BINS))
+        self._latency: defaultdict[tuple[str, Cohort], np.ndarray] = defaultdict(_bins)
 
     def take(self, windows: Windows) -> None:
         looked_at = windows.minute // MINUTE_MS % EVERY == 0
@@ -100,4 +104,4 @@ class Usual:
         if not fit:
             return None
         best = [values for values in fit if (len(groups[values]) < 2) == (len(groups[fit[0]]) < 2)][:CHOICES]
-        return {**within, **dict(zip(shape, best[turn % len(best)], strict=True))}
+        return {**within, **dict(zip(shape, best[turn // 2 % len(best)], strict=True))}

@@ -98,16 +98,19 @@ class Watch:
         return self._usual.members(record.scope) == self._fault.expected
 
     def _is_about(self, record: Incident) -> bool:
-        """The right kind, around the fault's scope or inside of it, and the operation among what deviates."""
+        """The right kind, around the fault's scope or inside of it, and the signal among what deviates."""
         planned = self._fault.planned
         if record.kind not in self._kinds:
             return False
         said, real = self._usual.members(record.scope), self._fault.expected
         if not (said <= real or real <= said):
             return False
-        if planned.operation is None:
+        if record.kind == "feed":
             return True
-        named = any(signal.operation == planned.operation for signal in record.signals)
+        named = any(
+            signal.signal == planned.signal and planned.operation in (None, signal.operation)
+            for signal in record.signals
+        )
         return named and (planned.service is None or planned.service in record.services)
 
 

@@ -100,7 +100,7 @@ def incident(minute: int, **changes: object) -> Incident:
         "onset_at": START,
         "scope": {"firmware": "tv-2"},
         "services": ["playback"],
-        "signals": [Signal("playback_start", "latency", "up", 1250.0, 1000.0, 1.25)],
+        "signals": [Signal("playback_start", "latency", "up", 1250.0, 1000.0, 1.25, 1.0, "step")],
         "kind": "pattern",
         "evidence": 3.0,
         "summary": "slow",

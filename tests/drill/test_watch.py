@@ -47,7 +47,7 @@ def test_a_scope_is_compared_by_its_cohorts_whatever_it_is_called() -> None:
         ([incident(45), incident(50, incident_id="two", scope={"firmware": "stb-1"})], "also fired"),
         ([incident(45, kind="feed")], "also fired"),
         ([incident(45, services=["extras"])], "also fired"),
-        ([incident(45, signals=[Signal("heartbeat", "latency", "up", None, None, None)])], "also fired"),
+        ([incident(45, signals=[Signal("heartbeat", "latency", "up", None, None, None, 1.0, "step")])], "also fired"),
     ],
 )
 def test_what_is_not_as_it_should_be_is_said(records: list[Incident], said: str) -> None:
