@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ TAIL_MS: Final = HOUR_MS
 OPEN_MS: Final = 5 * MINUTE_MS
 """The last minutes stay open: nothing comes after them to close them."""
 STALLED_S: Final = 300.0
+DELETE_S: Final = 30.0
 _LOOK_S: Final = 0.5
 
 
@@ -168,11 +169,15 @@ def _topics(own: Settings, topic: str) -> Iterator[None]:
 
 
 def _delete(client: dict[str, Any], names: Sequence[str]) -> None:
-    for done in AdminClient({"log_level": 0, **client}).delete_topics(list(names)).values():
-        try:
+    """Delete topics, and wait for a while until the whole cluster knows."""
+    admin = AdminClient({"log_level": 0, **client})
+    for done in admin.delete_topics(list(names), operation_timeout=DELETE_S).values():
+        with suppress(KafkaException):  # it was not made
             done.result()
-        except KafkaException:
-            continue  # it was not made
+    topics, deadline = Topics(client), time.monotonic() + DELETE_S
+    with suppress(ClusterError):
+        while topics.partitions(names) and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
 
 
 class _Shadow:

@@ -8,7 +8,7 @@ from pipeline.drill.calibrate import Calibrated
 from pipeline.drill.outcome import Outcome
 from pipeline.drill.plan import FEED_SIGNALS
 from pipeline.drill.routing import receivers_of
-from pipeline.drill.usual import Usual
+from pipeline.drill.usual import ALL, Usual
 from pipeline.incidents.wording import name as worded
 from pipeline.intent import Intent, Severity
 from pipeline.messages import Incident
@@ -98,7 +98,8 @@ class Watch:
         return self._usual.members(record.scope) == self._fault.expected
 
     def _is_about(self, record: Incident) -> bool:
-        """The right kind, around the fault's scope or inside of it, and the signal among what deviates."""
+        """The right kind, around the fault's scope or inside of it, and the signal among what deviates, of the operation or
+        of all together."""
         planned = self._fault.planned
         if record.kind not in self._kinds:
             return False
@@ -108,7 +109,8 @@ class Watch:
         if record.kind == "feed":
             return True
         named = any(
-            signal.signal == planned.signal and planned.operation in (None, signal.operation)
+            signal.signal == planned.signal
+            and (planned.operation is None or signal.operation in (planned.operation, ALL))
             for signal in record.signals
         )
         return named and (planned.service is None or planned.service in record.services)

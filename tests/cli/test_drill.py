@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,9 +114,7 @@ def test_what_cannot_be_used_ends_2_and_says_why(
 
 def test_the_input_of_an_operators_file_is_no_shadow_either(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (config / "operators").mkdir()
-    (config / "operators" / "acme.yaml").write_text(
-        "version: 1\nname: acme\nformat: canonical\ntopics: [acme.telemetry]\n"
-    )
+    (config / "operators" / "acme.yaml").write_text("version: 1\nformat: canonical\ntopics: [acme.telemetry]\n")
     words = ["--config", str(config), "--brokers", "127.0.0.1:1", "--offline", "--shadow", "acme.telemetry"]
     assert main(["drill", *words]) == 2
     assert "it is an input" in capsys.readouterr().err
@@ -211,6 +208,9 @@ def test_resolved_incidents_do_not_stand_in_the_way(monkeypatch: pytest.MonkeyPa
         "/readyz": b"ok\n",
         "/api/v1/incidents?state=firing": b'{"incidents": [{"incident_id": "a", "state": "resolved"}]}',
     }
-    get: Callable[[object, str], bytes] = lambda _, path: answers[path]  # noqa: E731  # one line says it
+
+    def get(_: liveguard.LiveGuard, path: str) -> bytes:
+        return answers[path]
+
     monkeypatch.setattr(liveguard.LiveGuard, "_get", get)
     liveguard.LiveGuard("http://x", None, lambda done, what: None).begin()
