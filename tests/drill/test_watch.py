@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipeline.drill.outcome import Control, Held, Outcome
@@ -12,7 +14,7 @@ from tests.drill.material import INTENT, START, calibrated, incident, planned, u
 HOUR = 60
 
 
-def judged(*records: Incident, before: frozenset[str] = frozenset(), **changes: object) -> Outcome:
+def judged(*records: Incident, before: frozenset[str] = frozenset(), **changes: Any) -> Outcome:
     watch = Watch(INTENT, calibrated(planned(**changes)), usual(), START, before)
     for record in records:
         watch.take(record)

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.messages import Proof
 from pipeline.metrics import Metrics
+from pipeline.stream import proofs
 from pipeline.stream.handover import NotSentError
 from pipeline.stream.names import Names
 from pipeline.stream.proofs import ProofReader, key_of, publish
@@ -42,7 +43,8 @@ async def test_a_reader_hears_what_was_there_and_what_comes_and_passes_over_what
     reader.stop()
 
 
-def test_where_no_broker_is_it_is_said() -> None:
+def test_where_no_broker_is_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "ANSWER_S", 1.0)
     with pytest.raises(NotSentError):
         publish({"bootstrap.servers": "127.0.0.1:1"}, Names("x."), [GOOD])
 
