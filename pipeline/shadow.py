@@ -22,9 +22,8 @@ from confluent_kafka.admin import AdminClient
 from pipeline.drill.calibrate import Calibrated, Unfit, calibrate
 from pipeline.drill.outcome import Control, Held
 from pipeline.drill.plan import Plan
-from pipeline.drill.recorded import UnusableStreamError
 from pipeline.drill.rehearsal import Progress, unfit
-from pipeline.drill.streams import START_MS, SimulatedStream, moved
+from pipeline.drill.streams import START_MS, LostStreamError, SimulatedStream, UnusableStreamError, moved
 from pipeline.drill.usual import Usual
 from pipeline.drill.watch import Watch, line_of
 from pipeline.intent import Intent
@@ -74,7 +73,8 @@ def hold_in_shadow(
     """Hold a drill through Kafka. settings: of the deployment, of which only the cluster is used.
 
     Raises:
-        UnusableStreamError: the topic is there already or forbidden, or the cluster does not take it.
+        UnusableStreamError: the topic is there already, or forbidden.
+        LostStreamError: the cluster does not answer, or did not take all of it.
     """
     began = time.monotonic()
     why = forbidden(topic, settings)
@@ -95,7 +95,8 @@ def hold_in_shadow(
         with _topics(own, topic):
             told = asyncio.run(_Shadow(intent, own, topic, world, progress).run())
     except (ClusterError, DeliveryError) as error:
-        raise UnusableStreamError(str(error)) from error
+        msg = f"{own.bootstrap}: {error}"
+        raise LostStreamError(msg) from error
     watched = iter([_watched(act, intent, usual, told) for act in acts])
     quiet = {one.incident_id: line_of(one) for one in told if one.state == "firing" and one.at < stream.begin_ms}
     return Held(

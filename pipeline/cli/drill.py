@@ -21,11 +21,18 @@ from pipeline.cli.worker import configure_settings, given
 from pipeline.config.directory import configuration
 from pipeline.drill import report
 from pipeline.drill.file import DrillFile, drill_files, read
-from pipeline.drill.outcome import Held, duration
+from pipeline.drill.outcome import Held, combined, duration
 from pipeline.drill.plan import Plan, default_plan
-from pipeline.drill.recorded import UnusableStreamError, recorded
-from pipeline.drill.rehearsal import Progress, Rehearsal, hold
-from pipeline.drill.streams import RECORDS_AN_OPERATION, SimulatedStream, Stream, fleet_of
+from pipeline.drill.recorded import recorded
+from pipeline.drill.rehearsal import Known, Progress, Rehearsal, hold
+from pipeline.drill.streams import (
+    RECORDS_AN_OPERATION,
+    LostStreamError,
+    SimulatedStream,
+    Stream,
+    UnusableStreamError,
+    fleet_of,
+)
 from pipeline.intent import ConfigurationError, Fault, Intent, default
 from pipeline.stream.settings import Settings
 
@@ -113,8 +120,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         guard = _guard(arguments, settings)
         with tempfile.TemporaryDirectory(prefix="seamwatch-drill-") as folder:
-            helds = [_held(arguments, intent, settings, plan, each, Path(folder), guard) for plan, each in plans]
-    except LiveError as error:
+            known: dict[Stream, Known] = {}
+            helds = [_held(arguments, intent, settings, plan, each, Path(folder), guard, known) for plan, each in plans]
+    except (LiveError, LostStreamError) as error:
         return _refuse(str(error), NOT_NOW)
     except (UnusableStreamError, OSError) as error:
         return _refuse(str(error))
@@ -207,7 +215,9 @@ def _held(
     file: DrillFile | None,
     folder: Path,
     guard: Callable[[Callable[[float, str], None]], Progress],
+    known: dict[Stream, Known],
 ) -> Held:
+    """known: what there is at the end of the histories of streams that were drilled before."""
     stream = _stream(arguments, intent, file, folder)
     rehearsal = Rehearsal(intent, stream)
     with _bar() as show:
@@ -217,7 +227,10 @@ def _held(
             assert settings is not None
             assert isinstance(stream, SimulatedStream)
             return hold_in_shadow(plan, intent, stream, settings, arguments.shadow, guard(show))
-        return hold(plan, rehearsal, guard(show), arguments.processes)
+        progress = guard(show)
+        if stream not in known:
+            known[stream] = rehearsal.known(progress)
+        return hold(plan, rehearsal, progress, arguments.processes, known[stream])
 
 
 def _stream(arguments: argparse.Namespace, intent: Intent, file: DrillFile | None, folder: Path) -> Stream:
@@ -267,9 +280,8 @@ def _tell(arguments: argparse.Namespace, settings: Settings | None, helds: list[
         from pipeline.stream.names import Names
         from pipeline.stream.proofs import publish
 
-        proofs = [proof for held in helds for proof in held.proofs(ended)]
         try:
-            publish(confluent(settings.bootstrap, settings.security), Names(settings.prefix), proofs)
+            publish(confluent(settings.bootstrap, settings.security), Names(settings.prefix), combined(helds, ended))
         except NotSentError as error:
             return _refuse(f"{settings.bootstrap}: {error}", NOT_NOW)
     return max(held.status for held in helds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -65,7 +66,7 @@ class Outcome(msgspec.Struct, frozen=True):
             said.append(f"found late: after {duration(self.found_ms)}, not {duration(self.within_ms)}")
         if self.said_severity != self.severity:
             said.append(f"{self.said_severity}, not {self.severity}")
-        if not set(self.receivers) <= set(self.said_receivers):
+        elif not set(self.receivers) <= set(self.said_receivers):
             said.append(f"routed to {', '.join(self.said_receivers)}, not {', '.join(self.receivers)}")
         return said
 
@@ -141,6 +142,28 @@ class Held(msgspec.Struct, frozen=True):
             route=", ".join(routes),
             detail=detail,
         )
+
+
+def combined(helds: Sequence[Held], at: int) -> list[Proof]:
+    """One proof a service of several drills: it is proven when each that concerns it has proven it."""
+    by_service: dict[str, list[Proof]] = {}
+    for held in helds:
+        for proof in held.proofs(at):
+            by_service.setdefault(proof.service, []).append(proof)
+    return [
+        Proof(
+            service=service,
+            at=at,
+            drill=", ".join(dict.fromkeys(proof.drill for proof in proofs)),
+            found=all(proof.found for proof in proofs),
+            faults=sum(proof.faults for proof in proofs),
+            missed=sum(proof.missed for proof in proofs),
+            slowest_ms=max((proof.slowest_ms for proof in proofs if proof.slowest_ms is not None), default=None),
+            route=", ".join(dict.fromkeys(proof.route for proof in proofs if proof.route)),
+            detail="; ".join(proof.detail for proof in proofs),
+        )
+        for service, proofs in by_service.items()
+    ]
 
 
 def named(scope: dict[str, str]) -> str:

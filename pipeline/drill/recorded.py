@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from pipeline.drill.spoil import spoilt
-from pipeline.drill.streams import moved
+from pipeline.drill.streams import UnusableStreamError, moved
 from pipeline.ingest import Ingest
 from pipeline.messages import MINUTE_MS, Reject, Tick, Windows
 from pipeline.recordfile import InputFault, RecordFiles
@@ -22,10 +22,6 @@ from pipeline.simulate.faults import Fault
 
 LOOKBACK_MS: Final = HOUR_MS
 """What a continuation reads again of the history, to know duplicates and order, as a worker does when it starts."""
-
-
-class UnusableStreamError(Exception):
-    """Recorded files that no drill can be held on; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,10 +127,13 @@ class Rehearsal:
         return engine
 
 
-def hold(plan: Plan, rehearsal: Rehearsal, progress: Progress, processes: int = 1) -> Held:
-    """Hold a drill. What it comes to depends on its arguments alone, but for the seconds it took."""
+def hold(plan: Plan, rehearsal: Rehearsal, progress: Progress, processes: int = 1, known: Known | None = None) -> Held:
+    """Hold a drill. What it comes to depends on its arguments alone, but for the seconds it took.
+
+    known: of this rehearsal's history, where that was worked through before.
+    """
     began = time.monotonic()
-    known = rehearsal.known(progress)
+    known = known or rehearsal.known(progress)
     ready = [calibrate(planned, known.usual) for planned in plan.faults]
     longest = max((_minutes(rehearsal.stream, one.planned) for one in ready), default=0)
     tasks: list[tuple[Calibrated | None, int]] = [(None, longest)]

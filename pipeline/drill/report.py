@@ -8,6 +8,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.drill.outcome import PROVEN, Held, Outcome, duration, named
+from pipeline.intent import Priority
 
 HEAD: Final = ("service", "fault", "strength", "scope", "found", "within", "routed to", "")
 
@@ -47,8 +48,12 @@ def headline(held: Held) -> str:
     quiet = (
         "quiet without faults" if not held.control.fired else f"NOT quiet without faults ({len(held.control.fired)})"
     )
+    vital = [name for name, priority in held.priorities.items() if priority == Priority.NON_NEGOTIABLE]
     text = f"{proven} of {services} services proven, {quiet}"
-    return text + (f"; not proven: {', '.join(held.unproven)}" if held.unproven else "")
+    if held.unproven:
+        text += f"; not proven: {', '.join(held.unproven)}"
+        text += "; every non-negotiable one is" if vital and not set(vital) & set(held.unproven) else ""
+    return text
 
 
 def lines(held: Held) -> Iterator[str]:

@@ -30,6 +30,14 @@ ROOM: Final = 1.5
 """So far below the intent's lines the simulated fleet is when nothing is wrong."""
 
 
+class UnusableStreamError(Exception):
+    """A stream that no drill can be held on; the message says why."""
+
+
+class LostStreamError(Exception):
+    """The cluster that a stream goes through does not answer, or did not take all of it."""
+
+
 class Stream(Protocol):
     """Attributes:
     source: what its windows and ticks name.

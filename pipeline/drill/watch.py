@@ -98,8 +98,7 @@ class Watch:
         return self._usual.members(record.scope) == self._fault.expected
 
     def _is_about(self, record: Incident) -> bool:
-        """The right kind, around the fault's scope or inside of it, and the signal among what deviates: its operation's or
-        that of all together."""
+        """The right kind, around the fault's scope or inside of it, and the signal among what deviates."""
         planned = self._fault.planned
         if record.kind not in self._kinds:
             return False

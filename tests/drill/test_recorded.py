@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.drill.plan import Plan
-from pipeline.drill.recorded import RecordedStream, UnusableStreamError, recorded
+from pipeline.drill.recorded import RecordedStream, recorded
 from pipeline.drill.rehearsal import Rehearsal, hold
+from pipeline.drill.streams import UnusableStreamError
 from pipeline.engine import Engine
 from pipeline.intent import Priority
 from pipeline.messages import Tick, Windows

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from pipeline.drill.plan import Plan
-from pipeline.drill.recorded import UnusableStreamError
+from pipeline.drill.streams import UnusableStreamError
 from pipeline.intent import Priority
 from pipeline.shadow import forbidden, hold_in_shadow
 from pipeline.stream.settings import Settings, parse_address

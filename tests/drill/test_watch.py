@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.drill.outcome import Control, Held, Outcome
+from pipeline.drill.outcome import Control, Held, Outcome, combined
 from pipeline.drill.watch import Watch
 from pipeline.messages import Incident, Signal
 from tests.drill.material import INTENT, START, calibrated, incident, planned, usual
@@ -69,6 +69,10 @@ def test_the_gravest_severity_of_an_incident_counts_and_not_that_of_another() ->
     assert not judged(incident(30, severity="ticket"), incident(60, incident_id="two", scope={})).proven
 
 
+def test_a_receiver_that_it_would_not_reach_is_said() -> None:
+    assert judged(incident(45), receivers=("crew",)).wrong == ["routed to on-call, not crew"]
+
+
 def test_what_was_told_before_the_fault_is_nobodys_finding() -> None:
     outcome = judged(incident(45), before=frozenset({"one"}))
     assert outcome.wrong == ["not found"]
@@ -94,6 +98,13 @@ def test_a_service_of_which_nothing_was_injected_is_not_proven() -> None:
     assert (by_name["playback"].found, by_name["playback"].faults, by_name["playback"].at) == (True, 1, 7)
     assert (by_name["playback"].slowest_ms, by_name["playback"].route) == (45 * 60_000, "on-call")
     assert (by_name["extras"].found, by_name["extras"].detail) == (False, "nothing of it is in the stream")
+
+
+def test_of_several_drills_one_that_misses_leaves_the_service_unproven() -> None:
+    (proof, _) = combined([held(judged(incident(45))), held(judged())], 1)
+    assert (proof.service, proof.found, proof.faults, proof.missed) == ("playback", False, 2, 1)
+    (proof, _) = combined([held(judged(incident(45))), held(judged(incident(60)))], 1)
+    assert (proof.found, proof.slowest_ms) == (True, 60 * 60_000)
 
 
 def test_a_proof_says_what_was_missed() -> None:
