@@ -38,7 +38,8 @@ def mark(one: Outcome) -> str:
     """How it went, in some words."""
     if one.needless:
         return f"left out: {one.why}"
-    return "; ".join(one.wrong) or ("nobody paged" if one.tolerated else "proven")
+    text = "; ".join(one.wrong) or ("nobody paged" if one.tolerated else "proven")
+    return f"{text} (told again as {'; '.join(one.also)})" if one.also else text
 
 
 def headline(held: Held) -> str:
