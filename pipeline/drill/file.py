@@ -33,7 +33,17 @@ from typing import Final
 from ruamel.yaml.comments import CommentedMap
 
 from pipeline.config.yamlfile import Reader, Section
-from pipeline.drill.plan import ORDER, PROMISES, RATES, STREAM_SIGNALS, Plan, Planned, degradation_of, severity_of
+from pipeline.drill.plan import (
+    ORDER,
+    PROMISES,
+    RATES,
+    STREAM_SIGNALS,
+    Plan,
+    Planned,
+    degradation_of,
+    services_of,
+    severity_of,
+)
 from pipeline.drill.routing import receivers_of
 from pipeline.drill.streams import HISTORY_DAYS
 from pipeline.intent import Fault, Intent, Service, Severity
@@ -146,23 +156,24 @@ def _fault(section: Section, intent: Intent, number: int) -> Planned | None:
     expect.only(("service", "within", "severity", "route", "scope"))
     service = _service(expect, intent, operation)
     severity = expect.choice("severity", tuple(Severity))
-    told = Severity(severity) if severity is not None else severity_of(intent, operation)
+    told = Severity(severity) if severity is not None else severity_of(intent, signal, operation)
     route = expect.text("route")
     if route is not None and route not in _receivers(intent):
         known = ", ".join(sorted(_receivers(intent))) or "none"
         expect.fault("route", f"there is no receiver {route!r}", f"the intent's receivers are: {known}")
+    name = None if service is None else service.name
     promise = ORDER if service is None else PROMISES[service.priority]
     at = _duration(section, "at", 0)
     within = _duration(expect, "within", promise.within_ms(signal))
     label = f"{operation} {signal}" if operation is not None else signal
     return Planned(
         name=section.text("name", label) or label,
-        service=None if service is None else service.name,
+        service=name,
         operation=operation,
         signal=signal,
         within_ms=within,
         severity=told,
-        receivers=(route,) if route is not None else receivers_of(intent, _names(service), told),
+        receivers=(route,) if route is not None else receivers_of(intent, services_of(intent, signal, name), told),
         scope=_scope(section),
         shape=("firmware",) if signal not in ("delay", "silence", "volume") else ("operator",),
         turn=number,
@@ -173,10 +184,6 @@ def _fault(section: Section, intent: Intent, number: int) -> Planned | None:
         expected_scope=_scope(expect),
         place=f"{section.file}:{section.line}",
     )
-
-
-def _names(service: Service | None) -> list[str]:
-    return [] if service is None else [service.name]
 
 
 def _receivers(intent: Intent) -> set[str]:

@@ -136,8 +136,19 @@ def _turn(faults: Sequence[Planned], signal: str) -> int:
     return sum(fault.signal == signal for fault in faults)
 
 
-def severity_of(intent: Intent, operation: str | None) -> Severity:
-    return intent.severity_of([] if operation is None else [operation])
+def severity_of(intent: Intent, signal: str, operation: str | None) -> Severity:
+    """What is expected. What happens to the stream of records touches all operations; a feed is a ticket."""
+    if signal in FEED_SIGNALS:
+        return Severity.TICKET
+    everything = [name for service in intent.services for name in service.operations]
+    return intent.severity_of(everything if operation is None else [operation])
+
+
+def services_of(intent: Intent, signal: str, service: str | None) -> list[str]:
+    """Which an incident about it names, as far as can be said beforehand."""
+    if signal in FEED_SIGNALS:
+        return []
+    return [one.name for one in intent.services] if service is None else [service]
 
 
 def degradation_of(service: Service, operation: str, signal: str) -> Degradation | None:
@@ -152,7 +163,7 @@ def degradation_of(service: Service, operation: str, signal: str) -> Degradation
 
 def _of_signal(intent: Intent, service: Service, operation: str, signal: str, turn: int) -> Iterator[Planned]:
     promise = PROMISES[service.priority]
-    severity = severity_of(intent, operation)
+    severity = severity_of(intent, signal, operation)
     tolerance = degradation_of(service, operation, signal)
     lines = [line for line in service.thresholds if _is_of(line, operation, signal)]
     shapes = SHAPES.get(signal, _SHAPES)
@@ -198,7 +209,7 @@ def _is_of(line: Threshold, operation: str, signal: str) -> bool:
 
 
 def _order(intent: Intent) -> Planned:
-    severity = severity_of(intent, None)
+    severity = severity_of(intent, "out_of_order", None)
     return Planned(
         name="order of records",
         service=None,
@@ -206,7 +217,7 @@ def _order(intent: Intent) -> Planned:
         signal="out_of_order",
         within_ms=ORDER.rate_ms,
         severity=severity,
-        receivers=receivers_of(intent, [], severity),
+        receivers=receivers_of(intent, services_of(intent, "out_of_order", None), severity),
         shape=("firmware",),
         least=ORDER.rate,
     )

@@ -74,7 +74,7 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
     assert slow.expected_scope == {"firmware": "fw-3.4.1", "device_class": "stb-g3"}
     assert slow.place == f"{tmp_path}/evening.yaml:5"
     assert (silent.service, silent.strength) == (None, 0.0)
-    assert late.strength == 45_000
+    assert (late.strength, late.severity, late.receivers) == (45_000, Severity.TICKET, ("severity=ticket",))
     assert found.plan.services == {"playback": Priority.NON_NEGOTIABLE}
     assert failing.name == "playback_start failure"
 

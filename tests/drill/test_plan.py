@@ -48,6 +48,11 @@ def test_the_severity_and_the_receiver_are_those_of_the_service() -> None:
     assert (by_service["extras"].severity, by_service["extras"].receivers) == (Severity.LOG, ("nobody",))
 
 
+def test_the_order_of_records_touches_all_services_and_is_told_as_the_gravest_of_them() -> None:
+    (order,) = (fault for fault in default_plan(INTENT).faults if fault.service is None)
+    assert (order.severity, order.receivers) == (Severity.PAGE, ("on-call", "severity=page"))
+
+
 def test_a_line_of_the_intent_is_drilled_in_place_of_the_promise_and_quoted() -> None:
     plan = default_plan(with_service(thresholds=(LINE,)))
     (slow,) = (fault for fault in plan.faults if fault.signal == "latency")
