@@ -29,6 +29,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from pipeline.messages import Proof
+
 OTHER: Final = "other"
 """Where a counter counts what has no room of its own."""
 
@@ -61,6 +63,7 @@ FEED: Final = Label("state", known=("ok", "silent", "recovering"))
 WORKAROUND: Final = Label("state", known=("active", "expired"))
 OPERATOR: Final = Label("operator", room=200)
 REASON: Final = Label("reason", room=64)
+SERVICE: Final = Label("service", room=200)
 
 
 class Series:
@@ -366,6 +369,32 @@ class Metrics(Collector):
             SINK,
         )
 
+        # What drills have shown
+        self.last_proven_at = self._made(
+            Gauge,
+            "seamwatch_last_proven_timestamp_seconds",
+            "When a drill last proved a service: its faults were found in time, with the right scope, and routed.",
+            SERVICE,
+        )
+        self.drill_at = self._made(
+            Gauge,
+            "seamwatch_drill_timestamp_seconds",
+            "When a service was last drilled, proven or not; healthy is the same as when it was last proven.",
+            SERVICE,
+        )
+        self.drill_missed = self._made(
+            Gauge,
+            "seamwatch_drill_missed_faults",
+            "Faults of the newest drill of a service that were not found as they should be; healthy is 0.",
+            SERVICE,
+        )
+        self.drill_slowest = self._made(
+            Gauge,
+            "seamwatch_drill_slowest_seconds",
+            "From the fault to the incident, the slowest that the newest drill of a service found.",
+            SERVICE,
+        )
+
         # How it is
         self.ready = self._made(
             Gauge,
@@ -395,6 +424,21 @@ class Metrics(Collector):
         """Say which of its states an operator's telemetry is in."""
         for known in FEED.known:
             self.feed_state.set(float(known == state), operator, known)
+
+    def proof(self, proof: Proof) -> None:
+        """Say what a drill has shown; one from before the newest of its service changes nothing but when it was last
+        proven."""
+        at = proof.at / 1_000
+        if proof.found:
+            self.last_proven_at.set(max(at, self.last_proven_at.value(proof.service) or 0.0), proof.service)
+        if at < (self.drill_at.value(proof.service) or 0.0):
+            return
+        self.drill_at.set(at, proof.service)
+        self.drill_missed.set(proof.missed, proof.service)
+        if proof.slowest_ms is not None:
+            self.drill_slowest.set(proof.slowest_ms / 1_000, proof.service)
+        else:
+            self.drill_slowest.drop(proof.service)
 
     def collect(self) -> Iterator[Metric]:
         for series in self.declared:

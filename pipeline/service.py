@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -16,12 +16,15 @@ from prometheus_client import CollectorRegistry
 from pipeline.codec import Message
 from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.intent import CurrentIntent, Intent
-from pipeline.messages import Tick
+from pipeline.messages import Proof, Tick
 from pipeline.metrics import Metrics
 from pipeline.reload import Directory, Reloader
 from pipeline.sinks import Access, AlertmanagerSink, Heartbeat, MeterSink, Sink, Told, Webhook
 from pipeline.stream.agents.courier import Delivery
+from pipeline.stream.clients import confluent
 from pipeline.stream.health import Health
+from pipeline.stream.names import Names
+from pipeline.stream.proofs import ProofReader
 from pipeline.stream.security import context
 from pipeline.stream.settings import Address, Settings
 from pipeline.stream.telling import Reach
@@ -114,6 +117,7 @@ class Service:
                 stack.callback(asyncio.create_task(self._reloader.run(), name="reload").cancel)
             beating = asyncio.create_task(self._heartbeat.run(), name="heartbeat")
             stack.callback(beating.cancel)
+            self._read_proofs(stack)
             return await self._worker.run()
 
     async def _serve(self, at: Address, stack: AsyncExitStack) -> None:
@@ -129,6 +133,19 @@ class Service:
             raise PageError(msg) from error
         host, port = runner.addresses[0][:2]
         self.page = Address(host, port)
+
+    def _read_proofs(self, stack: AsyncExitStack) -> None:
+        """What drills have shown, for the metrics, for as long as this runs."""
+        loop = asyncio.get_running_loop()
+
+        def take(proof: Proof) -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._metrics.proof, proof)
+
+        client = confluent(self._settings.bootstrap, self._settings.security)
+        reader = ProofReader(client, Names(self._settings.prefix), take)
+        stack.push_async_callback(asyncio.to_thread, reader.stop)
+        reader.start()
 
     def _sinks(self) -> Sequence[Sink]:
         """Those of one partition of the incidents topic."""

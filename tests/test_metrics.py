@@ -13,6 +13,7 @@ from pipeline.metrics import OTHER, SEVERITY, STATE, Counter, Gauge, Label, Metr
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs/metrics.md"
 BASE_UNITS = ("_seconds", "_bytes", "_records", "_incidents", "_log10", "_per_week", "_info", "_total")
 PLAIN = {
+    "seamwatch_drill_missed_faults",
     "seamwatch_cohorts",
     "seamwatch_incidents",
     "seamwatch_feed_late",

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "rejects": "list, show and redrive records that could not be used",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",
+    "drill": "prove that faults in what matters are found, in time, and routed",
     "demo": "see an incident form, fire and resolve, with nothing but this program",
 }
 """What each file of this folder does, in a few words."""

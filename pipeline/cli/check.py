@@ -12,6 +12,7 @@ from pipeline.cli.handovers import UnusableFileError, read_learned
 from pipeline.config.directory import Configuration, configuration
 from pipeline.config.intent import schema
 from pipeline.config.usual import troubles, unheard
+from pipeline.drill import file as drills
 from pipeline.intent import ConfigurationError
 from pipeline.stream import settings
 
@@ -21,7 +22,7 @@ BROKEN: Final = 1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "directory", metavar="DIR", nargs="?", help="intent.yaml, operators/, workarounds.yaml, worker.yaml"
+        "directory", metavar="DIR", nargs="?", help="intent.yaml, operators/, workarounds.yaml, worker.yaml, drills/"
     )
     parser.add_argument(
         "--baseline",
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         faults += error.faults
     if directory.is_dir():
         faults += settings.lint(directory)
+        # Without an intent that can be read there is nothing to hold drills against.
+        faults += drills.lint(directory, found.intent) if found is not None else []
     for fault in faults:
         print(fault, file=sys.stderr)
     if found is not None:

@@ -64,6 +64,8 @@ def needed(settings: Settings) -> list[Right]:
         "route": [(names.incidents, READ)],
     }
     rights = [Right("group", settings.group, READ)]
+    # Every worker says when what was last proven.
+    rights.append(Right("topic", names.proofs, READ))
     rights += [Right("topic", topic, operation) for stage in settings.stages for topic, operation in of_topics[stage]]
     return list(dict.fromkeys(rights))
 

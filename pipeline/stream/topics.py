@@ -93,6 +93,7 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
         Topic(names.rejects, None, safe | kept),
         # Few and small; what a configuration is now may have been set long ago.
         Topic(names.changes, 1, safe | {"cleanup.policy": "delete", "retention.ms": str(400 * _DAY_MS)}),
+        Topic(names.proofs, 1, safe | _COMPACTED),
         Topic(names.baseline_state, None, safe | _COMPACTED),
         Topic(names.pattern_state, 1, safe | _COMPACTED),
     ]

@@ -37,7 +37,7 @@ def topics_needed(settings: Settings) -> list[str]:
     """Every topic that a worker with these settings reads or writes, inputs first."""
     names = Names(settings.prefix)
     own = [names.windows, names.evidence, names.incidents, names.rejects, names.baseline_state, names.pattern_state]
-    return [*settings.inputs, *own, names.changes]
+    return [*settings.inputs, *own, names.changes, names.proofs]
 
 
 @dataclass(frozen=True, slots=True)
