@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from pipeline.codec import Message
 from pipeline.detect.evidence import Anchors, Evidence
@@ -54,9 +54,10 @@ class Service:
         """The minute that is being judged, and how many cohorts have reported in it so far."""
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry)
+        ProcessCollector(registry=self._registry)
         self._metrics.build_info.set(1, version("seamwatch"))
         self._metrics.budget.set(intent.false_pages_per_week)
-        self._shared: tuple[Sink, ...] = (MeterSink(self._metrics), self.board, *sinks)
+        self._shared: tuple[Sink, ...] = (self.board, *sinks)
         self._worker = Worker(settings, Surroundings(intent, self._metrics, self._sinks, self._watch), say)
 
     @property
@@ -97,11 +98,13 @@ class Service:
 
     def _sinks(self) -> Sequence[Sink]:
         """Those of one partition of the incidents topic."""
+        # A meter of its own: what it counts goes with the partition when another worker gets it.
+        shared = (MeterSink(self._metrics), *self._shared)
         if self._settings.alertmanager is None:
-            return self._shared
+            return shared
         page = f"http://{self.page}" if self.page is not None else None
         alerts = AlertmanagerSink(self._settings.alertmanager, metrics=self._metrics, now=time.time, page=page)
-        return (*self._shared, alerts)
+        return (*shared, alerts)
 
     def _watch(self, message: Message) -> None:
         if isinstance(message, Evidence):
@@ -117,6 +120,8 @@ class Service:
                 self._metrics.feed(operator, feed.state)
                 late = any(part.late_since is not None for part in (feed, *feed.parts.values()))
                 self._metrics.feed_late.set(float(late), operator)
+                self._metrics.feed_delay.set(feed.delay_ms / 1_000, operator)
+                self._metrics.feed_usual_delay.set(feed.usual_delay_ms / 1_000, operator)
                 self._metrics.records_pooled.add(feed.pooled, operator)
         elif isinstance(message, Anchors):
             self.board.anchors(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -13,6 +13,7 @@ from pipeline.messages import Incident
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.stage import ForeignMessageError
 from pipeline.stream.broker import Broker, Record
+from pipeline.stream.meters import RouteMeter
 from pipeline.stream.names import source_of
 from pipeline.stream.stamps import Seen, stamp_of
 from pipeline.stream.transport import Committed
@@ -31,12 +32,17 @@ class Sink(Protocol):
 class RouteHolding(Holding):
     """One partition of the incidents topic.
 
-    sinks: its own. They are closed with it, so that nobody goes on refreshing what another worker tells of now.
+    sinks: its own. They are closed with it, so that nobody goes on refreshing what another worker tells of now. clock:
+    seconds, monotonic.
     """
 
-    def __init__(self, tp: TP, broker: Broker, *, sinks: Sequence[Sink]) -> None:
+    def __init__(
+        self, tp: TP, broker: Broker, *, sinks: Sequence[Sink], meter: RouteMeter, clock: Callable[[], float]
+    ) -> None:
         super().__init__(tp, broker)
         self._sinks = sinks
+        self._meter = meter
+        self._clock = clock
         self._seen = Seen()
         self._committed = -1
 
@@ -58,9 +64,11 @@ class RouteHolding(Holding):
                 continue
             origin = stamp_of(record.headers)
             if origin is None or self._seen.is_new(*origin):
+                began = self._clock()
                 incident = self._decode(record)
                 for sink in self._sinks:
                     await sink.send(incident)
+                self._meter.fed(self._clock() - began)
         self.position = end
 
     def _decode(self, record: Record) -> Incident:
