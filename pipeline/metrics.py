@@ -30,7 +30,6 @@ from typing import Final, TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
-from prometheus_client.utils import floatToGoString
 
 OTHER: Final = "other"
 """Where a counter counts what has no room of its own."""
@@ -167,9 +166,9 @@ class Histogram(Series):
     def __init__(self, name: str, text: str, label: Label, bounds: Sequence[float]) -> None:
         super().__init__(name, text, [label], at_start=False)
         self.bounds = tuple(bounds)
-        self._counts = {(known,): [0] * (len(self.bounds) + 1) for known in label.known}
-        self._values = dict.fromkeys(self._counts, 0.0)
+        self._values = {(known,): 0.0 for known in label.known}
         """Sums."""
+        self._counts = {values: [0] * (len(self.bounds) + 1) for values in self._values}
 
     def observe(self, seconds: float, *values: str) -> None:
         """KeyError for label values that are not known."""
@@ -178,7 +177,7 @@ class Histogram(Series):
 
     def family(self) -> Metric:
         family = HistogramMetricFamily(self.name, self.text, labels=[label.name for label in self.labels])
-        ends = [floatToGoString(bound) for bound in (*self.bounds, float("inf"))]
+        ends = [*map(str, self.bounds), "+Inf"]
         for values, counts in self._counts.items():
             family.add_metric(values, list(zip(ends, accumulate(counts), strict=True)), self._values[values])
         return family
@@ -267,7 +266,7 @@ class Metrics(Collector):
         )
         self.step_seconds = Histogram(
             "seamwatch_stage_step_seconds",
-            "How long one step of a stage holds the worker up: a batch of records for ingest, a message for the others.",
+            "How long a step of a stage holds the worker up: a batch of records for ingest, a message for the others.",
             STAGE,
             STEP_SECONDS,
         )

@@ -34,6 +34,7 @@ def produce(
     brokers: str,
     topic: str,
     speed: float | None,
+    since: int | None = None,
     progress: Callable[[Batch], None],
     partition: int = -1,
     client: Mapping[str, Any] | None = None,
@@ -41,8 +42,10 @@ def produce(
 ) -> int:
     """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
 
-    speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. partition: all to this
-    one; -1: each to its key's. client: further settings of confluent-kafka, such as how to connect.
+    speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. since: ms since the
+    epoch; what lies before goes as fast as it is taken, and the pace begins there; None: at the first record.
+    partition: all to this one; -1: each to its key's. client: further settings of confluent-kafka, such as how to
+    connect.
 
     Raises DeliveryError.
     """
@@ -66,7 +69,7 @@ def produce(
         producer.poll(0)
         msg = f"{brokers}: no broker answers: {troubles[0] if troubles else error.args[0].str()}"
         raise DeliveryError(msg) from None
-    pace = _Pace(speed) if speed is not None else None
+    pace = _Pace(speed, since) if speed is not None else None
     written = 0
     for batch in batches:
         for key, value, timestamp in messages(batch, format_name):
@@ -92,9 +95,9 @@ def produce(
 class _Pace:
     """Holds each record back until its time has come."""
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self, speed: float, since: int | None) -> None:
         self._speed = speed
-        self._began: tuple[float, int] | None = None
+        self._began = (time.monotonic(), since) if since is not None else None
 
     def wait_for(self, timestamp: int, producer: Producer) -> None:
         if self._began is None:
