@@ -69,7 +69,7 @@ def test_the_composition_is_one_by_the_specification_of_compose() -> None:
 
 
 def test_a_linter_finds_nothing_open_in_the_composition_that_need_not_be() -> None:
-    argv = [TOOLS / "compose-lint", "check", "--format=json", "--no-merge-overrides", "docker-compose.yml"]
+    argv = [str(TOOLS / "compose-lint"), "check", "--format=json", "--no-merge-overrides", "docker-compose.yml"]
     said = json.loads(subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT).stdout)
     found = {(one["rule_id"], one["service"]) for one in said["findings"]}
     # The entry point of Kafka's image writes the broker's configuration beneath its root.

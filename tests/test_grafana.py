@@ -33,7 +33,7 @@ def expressions() -> Iterator[str]:
 
 
 def test_the_file_is_what_its_source_builds() -> None:
-    argv = [sys.executable, GRAFANA / "dashboard.py"]
+    argv = [sys.executable, str(GRAFANA / "dashboard.py")]
     built = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert built == TEXT, "run: python deploy/grafana/dashboard.py > deploy/grafana/dashboards/seamwatch.json"
 

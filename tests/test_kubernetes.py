@@ -25,7 +25,10 @@ KUBERNETES = ROOT / "deploy/kubernetes"
 OVERLAYS = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
 # The oldest and the newest that we say it for.
 RELEASES = ("1.29", "1.34")
-OPERATOR = {"ServiceMonitor": ServiceMonitor, "PrometheusRule": PrometheusRule}
+OPERATOR: dict[str, type[ServiceMonitor | PrometheusRule]] = {
+    "ServiceMonitor": ServiceMonitor,
+    "PrometheusRule": PrometheusRule,
+}
 """Not Kubernetes' own: custom resources of the Prometheus operator."""
 
 Resource = dict[str, Any]
@@ -161,7 +164,7 @@ def test_what_is_not_secured_is_secured_in_production(tmp_path: Path) -> None:
 
 
 def test_the_operators_rules_are_those_of_prometheus() -> None:
-    argv = [sys.executable, KUBERNETES / "rules.py"]
+    argv = [sys.executable, str(KUBERNETES / "rules.py")]
     made = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert (KUBERNETES / "components/monitoring/prometheus-rule.yaml").read_text() == made, f"run: {argv[1]}"
     rules = YAML(typ="safe").load(ROOT / "deploy/prometheus/rules/seamwatch.yml")
