@@ -1,7 +1,7 @@
 """Are known vulnerabilities in what is locked? `python -m tests.supply` (make audit) asks pip-audit.
 
-Exit status: 0 none is known, or the database of advisories cannot be reached, which is said; 1 some are, or some of what
-is locked could not be looked up although the rest could.
+Exit status: 0 none is known, or the database of advisories cannot be reached, which is said; 1 some are, or some of
+what is locked could not be looked up although the rest could.
 """
 
 import json
