@@ -22,7 +22,7 @@ EVERYTHING := $(VENV)/.everything-is-current
 # What Seamwatch is measured against needs other versions of Kafka's client than Seamwatch does.
 YARDSTICKS := build/yardsticks
 
-.PHONY: help setup demo test fuzz torture soak lint bench bench-detect bench-models bench-real kafka clean
+.PHONY: help setup demo test fuzz torture soak lint audit bench bench-detect bench-models bench-real kafka clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ lint: $(EVERYTHING) ## format, lint, types and layers
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+audit: $(EVERYTHING) ## known vulnerabilities and licences of what is locked
+	@$(BIN)/python -m tests.supply
+	@$(BIN)/pip-licenses --from=mixed --format=markdown --order=license
 
 # Numbers are small arrays: threads of a BLAS would only wait for each other.
 bench-detect: $(EVERYTHING) ## false pages, delays, scopes: make bench-detect ARGS='--seeds 1-3 --scenarios order --no-null'

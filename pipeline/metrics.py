@@ -12,7 +12,8 @@ Labels are bounded: each label has its known values and room for so many more. P
 `other`, and a gauge (which cannot be added up) is left out; `seamwatch_label_overflow_total` says how often, by metric.
 Devices, sessions and raw errors are never labels. Units are base units; a point in time is seconds since the epoch.
 
-prometheus-client's own Counter and Gauge are not used: they know no bound, and export a `_created` series for each.
+prometheus-client's own Counter, Gauge and Histogram are not used: they know no bound, and export a `_created` series
+for each. Its ProcessCollector is: a worker's memory, processor and start are `process_…` beside these.
 
 `python -m pipeline.metrics` writes docs/metrics.md, which a test compares with this file.
 """
@@ -20,12 +21,13 @@ prometheus-client's own Counter and Gauge are not used: they know no bound, and 
 from __future__ import annotations
 
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 from typing import Final, TypeVar
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -33,6 +35,9 @@ from pipeline.messages import Proof
 
 OTHER: Final = "other"
 """Where a counter counts what has no room of its own."""
+
+STEP_SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+"""Bounds of a stage's steps: from a batch of few records to a judgement of thousands of cohorts, three a decade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ STATE: Final = Label("state", known=("forming", "firing", "recovering", "resolve
 SEVERITY: Final = Label("severity", known=("page", "ticket", "log"))
 PHASE: Final = Label("phase", known=("detect", "acknowledge", "recover", "resolve"))
 FEED: Final = Label("state", known=("ok", "silent", "recovering"))
+VERDICT: Final = Label("verdict", known=("true", "false_alarm", "none"))
 WORKAROUND: Final = Label("state", known=("active", "expired"))
 OPERATOR: Final = Label("operator", room=200)
 REASON: Final = Label("reason", room=64)
@@ -160,6 +166,32 @@ class Gauge(Series):
         return self._fill(GaugeMetricFamily(self.name, self.text, labels=[label.name for label in self.labels]))
 
 
+class Histogram(Series):
+    """How often, and how long: counts of observations up to each of the bounds (seconds), and their sum.
+
+    Its labels are known ones only: a bucket of others would say nothing.
+    """
+
+    def __init__(self, name: str, text: str, label: Label, bounds: Sequence[float]) -> None:
+        super().__init__(name, text, [label], at_start=False)
+        self.bounds = tuple(bounds)
+        self._values = {(known,): 0.0 for known in label.known}
+        """Sums."""
+        self._counts = {values: [0] * (len(self.bounds) + 1) for values in self._values}
+
+    def observe(self, seconds: float, *values: str) -> None:
+        """KeyError for label values that are not known."""
+        self._counts[values][bisect_left(self.bounds, seconds)] += 1
+        self._values[values] += seconds
+
+    def family(self) -> Metric:
+        family = HistogramMetricFamily(self.name, self.text, labels=[label.name for label in self.labels])
+        ends = [*map(str, self.bounds), "+Inf"]
+        for values, counts in self._counts.items():
+            family.add_metric(values, list(zip(ends, accumulate(counts), strict=True)), self._values[values])
+        return family
+
+
 S = TypeVar("S", Counter, Gauge)
 
 
@@ -176,7 +208,7 @@ class Metrics(Collector):
             "Changes of a metric that found no room for a new label value; its series are incomplete since.",
             [Label("metric", room=64)],
         )
-        self.declared: list[Counter | Gauge] = [self.label_overflow]
+        self.declared: list[Counter | Gauge | Histogram] = [self.label_overflow]
 
         # What comes in
         self.records_read = self._made(
@@ -214,6 +246,13 @@ class Metrics(Collector):
         self.windows_emitted = self._made(
             Counter, "seamwatch_windows_emitted_total", "Window summaries that ingest has sent.", SOURCE
         )
+        self.ids_shortened = self._made(
+            Counter,
+            "seamwatch_event_ids_shortened_total",
+            "Times that event ids were forgotten before their day was over, for lack of room: a duplicate that comes "
+            "later than that is counted. Healthy is 0.",
+            SOURCE,
+        )
         self.arrival_clock = self._made(
             Gauge,
             "seamwatch_arrival_clock_timestamp_seconds",
@@ -234,6 +273,13 @@ class Metrics(Collector):
             "Time spent inside a stage; its rate is the share of one core.",
             STAGE,
         )
+        self.step_seconds = Histogram(
+            "seamwatch_stage_step_seconds",
+            "How long a step of a stage holds the worker up: a batch of records for ingest, a message for the others.",
+            STAGE,
+            STEP_SECONDS,
+        )
+        self.declared.append(self.step_seconds)
         self.checkpoint_at = self._made(
             Gauge,
             "seamwatch_checkpoint_timestamp_seconds",
@@ -312,6 +358,13 @@ class Metrics(Collector):
             "seamwatch_intent_reload_failed",
             "1 while the configuration directory has faults, and the worker goes on with the former one; healthy is 0.",
         )
+        self.paged = self._made(
+            Gauge,
+            "seamwatch_paged_incidents",
+            "Incidents that paged within the last four weeks of the arrival clock, by what people said of them; "
+            "`false_alarm` is what uses the budget up.",
+            VERDICT,
+        )
         self.workarounds = self._made(
             Gauge,
             "seamwatch_workarounds",
@@ -334,6 +387,18 @@ class Metrics(Collector):
             Gauge,
             "seamwatch_feed_late",
             "1 while an operator's telemetry, or that of one of its device classes, comes late; healthy is 0.",
+            OPERATOR,
+        )
+        self.feed_delay = self._made(
+            Gauge,
+            "seamwatch_feed_delay_seconds",
+            "Mean delay of an operator's records in the last minutes: arrival less believed occurrence.",
+            OPERATOR,
+        )
+        self.feed_usual_delay = self._made(
+            Gauge,
+            "seamwatch_feed_usual_delay_seconds",
+            "Median delay that an operator's records usually have, by its anchors.",
             OPERATOR,
         )
         self.records_pooled = self._made(
@@ -456,6 +521,8 @@ def document(metrics: Metrics) -> str:
         "# Metrics",
         "",
         "Made by `python -m pipeline.metrics > docs/metrics.md`; do not edit.",
+        "",
+        "Beside these a worker exports its own memory, processor, files and start as prometheus-client's `process_…`.",
         "",
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from pipeline.codec import Message
 from pipeline.detect.evidence import Anchors, Evidence
@@ -64,11 +64,12 @@ class Service:
         """The minute that is being judged, and how many cohorts have reported in it so far."""
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry)
+        ProcessCollector(registry=self._registry)
         self._metrics.build_info.set(1, version("seamwatch"))
         self._current = CurrentIntent(intent)
         self._reloader: Reloader | None = None
         self._metrics.budget.set(intent.false_pages_per_week)
-        self._shared: tuple[Sink, ...] = (MeterSink(self._metrics), self.board, *sinks)
+        self._shared: tuple[Sink, ...] = (self.board, *sinks)
         around = Surroundings(self._current, self._metrics, self._sinks, self._watch, self._deliveries)
         self._worker = Worker(settings, around, say)
         self._say = say
@@ -163,7 +164,8 @@ class Service:
             )
             for name, url in zip(names, self._settings.telling.alertmanagers, strict=False)
         ]
-        return (*self._shared, *alerts)
+        # A meter of its own: what it counts goes with the partition when another worker gets it.
+        return (MeterSink(self._metrics), *self._shared, *alerts)
 
     def _deliveries(self) -> Mapping[str, Delivery]:
         """As `_sinks`."""
@@ -202,6 +204,8 @@ class Service:
                 self._metrics.feed(operator, feed.state)
                 late = any(part.late_since is not None for part in (feed, *feed.parts.values()))
                 self._metrics.feed_late.set(float(late), operator)
+                self._metrics.feed_delay.set(feed.delay_ms / 1_000, operator)
+                self._metrics.feed_usual_delay.set(feed.usual_delay_ms / 1_000, operator)
                 self._metrics.records_pooled.add(feed.pooled, operator)
         elif isinstance(message, Anchors):
             self.board.anchors(message)

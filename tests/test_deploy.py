@@ -3,15 +3,19 @@
 The broker of the composition is started for real: by the code of the image's own entry point, from the same jars.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from compose_spec import PyCompose
 from confluent_kafka.admin import AdminClient
 from ruamel.yaml import YAML
 
@@ -23,7 +27,8 @@ from tests.integration.services import need
 from tests.integration.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
-SEAMWATCH = Path(sys.executable).with_name("seamwatch")
+TOOLS = Path(sys.executable).parent
+SEAMWATCH = TOOLS / "seamwatch"
 
 
 def read_yaml(path: str) -> dict[str, Any]:
@@ -34,7 +39,10 @@ def read_yaml(path: str) -> dict[str, Any]:
 COMPOSE = read_yaml("docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
-COMMANDS = {name: service["command"] for name, service in SERVICES.items() if service["image"] == "seamwatch"}
+OURS = f"seamwatch:{metadata.version('seamwatch')}"
+COMMANDS = {name: service["command"] for name, service in SERVICES.items() if service["image"] == OURS}
+WITHOUT_DIGEST = "CL-0019"
+"""A digest has to be asked of a registry, and none can be where this is written; the files say how to pin one."""
 
 
 def options(command: list[str]) -> list[str]:
@@ -43,13 +51,57 @@ def options(command: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_publishes_on_loopback_only(name: str) -> None:
-    assert [port for port in SERVICES[name].get("ports", []) if not port.startswith(f"{LOOPBACK}:")] == []
+    for port in SERVICES[name].get("ports", []):
+        assert (port["host_ip"] if isinstance(port, dict) else port.split(":")[0]) == LOOPBACK
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_an_image_from_elsewhere_is_pinned_to_a_version(name: str) -> None:
     image = SERVICES[name]["image"]
-    assert image == "seamwatch" or re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", image)
+    assert image == OURS or re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", image)
+
+
+def test_the_composition_is_one_by_the_specification_of_compose() -> None:
+    # The reader knows no merge keys (`<<`), which YAML has resolved by now.
+    composed = PyCompose.from_json(json.dumps(COMPOSE))
+    composed.validate()
+    assert set(composed.service_names()) == set(SERVICES)
+
+
+def test_a_linter_finds_nothing_open_in_the_composition_that_need_not_be() -> None:
+    argv = [str(TOOLS / "compose-lint"), "check", "--format=json", "--no-merge-overrides", "docker-compose.yml"]
+    said = json.loads(subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT).stdout)
+    found = {(one["rule_id"], one["service"]) for one in said["findings"]}
+    # The entry point of Kafka's image writes the broker's configuration beneath its root.
+    assert {one for one in found if one[0] != WITHOUT_DIGEST} == {("CL-0007", "kafka")}
+
+
+def test_a_linter_finds_nothing_in_the_dockerfile() -> None:
+    said = subprocess.run(
+        [TOOLS / "hadolint", "deploy/Dockerfile"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (said.returncode, said.stdout) == (0, "")
+
+
+def test_the_installer_of_the_image_is_the_locked_one_by_its_hashes() -> None:
+    (locked,) = [one for one in tomllib.loads((ROOT / "uv.lock").read_text())["package"] if one["name"] == "uv"]
+    lines = (ROOT / "deploy/uv.txt").read_text().splitlines()[1:]
+    hashes = [file["hash"] for file in (locked["sdist"], *locked["wheels"])]
+    assert lines[0] == f"uv=={locked['version']} \\"
+    assert sorted(re.findall(r"sha256:\w+", "".join(lines))) == sorted(hashes)
+
+
+def test_what_the_image_is_built_from_reaches_the_builder_and_nothing_else_does() -> None:
+    said = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert said[0] == "*"
+    assert {line.removeprefix("!") for line in said if line.startswith("!")} == copied()
+
+
+def copied() -> set[str]:
+    """What the Dockerfile takes from this project."""
+    return {
+        name for names in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE) for name in names.split()
+    }
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -109,16 +161,21 @@ def test_the_worker_serves_where_it_is_published_scraped_and_asked_for_its_healt
     assert web is not None
     port = web.port
     (scrape,) = read_yaml("deploy/prometheus/prometheus.yml")["scrape_configs"]
-    assert SERVICES["worker"]["ports"] == [f"{LOOPBACK}:{port}:{port}"]
-    assert scrape["static_configs"] == [{"targets": [f"worker:{port}"]}]
+    replicas = SERVICES["worker"]["deploy"]["replicas"]
+    (published,) = SERVICES["worker"]["ports"]
+    assert (published["published"], published["target"]) == (f"{port}-{port + replicas - 1}", port)
+    (found,) = scrape["dns_sd_configs"]
+    assert (found["names"], found["port"]) == (["worker"], port)
     assert f"http://{LOOPBACK}:{port}/healthz" in DOCKERFILE
     assert f"EXPOSE {port}\n" in DOCKERFILE
 
 
 def test_the_image_is_built_from_files_that_exist_and_never_runs_as_root() -> None:
-    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
-    assert [name for names in copied for name in names.split() if not (ROOT / name).exists()] == []
-    assert "USER seamwatch\n" in DOCKERFILE.split("FROM")[-1]
+    assert [name for name in copied() if not (ROOT / name).exists()] == []
+    user = re.search(r"^USER (\d+)$", DOCKERFILE.split("FROM")[-1], re.MULTILINE)
+    assert user is not None
+    assert int(user[1]) > 0
+    assert f"--uid {user[1]} " in DOCKERFILE
 
 
 def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
@@ -130,6 +187,15 @@ def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
 
 def test_alertmanager_accepts_its_configuration() -> None:
     check("amtool", "check-config", "deploy/alertmanager/alertmanager.yml")
+
+
+def test_systemd_accepts_the_unit_and_finds_little_exposed(tmp_path: Path) -> None:
+    unit = tmp_path / "seamwatch.service"
+    # systemd looks whether the program is there.
+    unit.write_text((ROOT / "deploy/systemd/seamwatch.service").read_text().replace("/opt/seamwatch/bin", str(TOOLS)))
+    check("systemd-analyze", "verify", str(unit))
+    # Of 100; an unconfined service has 96.
+    check("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", str(unit))
 
 
 @pytest.mark.parametrize(("severity", "receiver"), [("page", "on-call"), ("ticket", "tickets"), ("other", "nobody")])

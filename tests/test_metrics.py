@@ -1,5 +1,7 @@
 """What is exported is what is declared, is bounded, and is what docs/metrics.md says."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.metrics import OTHER, SEVERITY, STATE, Counter, Gauge, Label, Metrics, document
+from pipeline.metrics import OTHER, SEVERITY, STATE, Counter, Gauge, Histogram, Label, Metrics, document
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs/metrics.md"
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs/metrics.md"
 BASE_UNITS = ("_seconds", "_bytes", "_records", "_incidents", "_log10", "_per_week", "_info", "_total")
 PLAIN = {
     "seamwatch_drill_missed_faults",
@@ -65,6 +68,34 @@ def test_every_name_has_the_prefix_a_base_unit_and_a_sentence(metrics: Metrics) 
         assert series.name.endswith("_total") == isinstance(series, Counter)
         assert series.text.endswith((".", "fires."))
         assert all(label.known or label.room for label in series.labels)
+
+
+def test_every_metric_is_changed_by_some_part_of_the_program(metrics: Metrics) -> None:
+    attributes = {id(value): name for name, value in vars(metrics).items()}
+    declared = {attributes[id(series)] for series in metrics.declared}
+    assert declared - set(changed()) == set()
+
+
+def changed() -> Iterator[str]:
+    """Names that some source calls `.name.set(…)` or the like on."""
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="set" | "add" | "shift" | "observe", value=ast.Attribute(attr=name))
+                ):
+                    # Series know the one of the overflow by another name.
+                    yield "label_overflow" if name == "_overflow" else name
+
+
+def test_a_histogram_counts_up_to_each_bound_and_sums(registry: CollectorRegistry) -> None:
+    histogram = Histogram("h_seconds", "", Label("stage", known=("a", "b")), (0.1, 1.0))
+    for seconds in (0.05, 0.1, 0.5, 20.0):
+        histogram.observe(seconds, "a")
+    samples = {(sample.name, *sample.labels.values()): sample.value for sample in histogram.family().samples}
+    assert [samples["h_seconds_bucket", "a", bound] for bound in ("0.1", "1.0", "+Inf")] == [2, 3, 4]
+    assert (samples["h_seconds_count", "a"], samples["h_seconds_sum", "a"]) == (4, 20.65)
+    assert samples["h_seconds_count", "b"] == 0
 
 
 def test_known_label_values_are_exported_at_zero_before_anything_happens(

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from prometheus_client import CollectorRegistry
+import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector
 from ruamel.yaml import YAML
 
-from pipeline.metrics import Metrics
+from pipeline.metrics import Histogram, Metrics
 from pipeline.stream.health import Health
 from pipeline.web import Board, application
 from tests.integration.monitoring import Start
@@ -25,6 +26,7 @@ from tests.integration.waiting import until_async
 DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
 RULES = DEPLOY / "prometheus/rules/seamwatch.yml"
 TESTS = DEPLOY / "prometheus/rules_test.yml"
+RUNBOOK = DEPLOY / "RUNBOOK.md"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -69,10 +71,16 @@ def named(expr: str) -> list[str]:
 
 
 def test_the_rules_use_no_metric_of_ours_that_is_not_exported() -> None:
-    exported = {series.name for series in Metrics(CollectorRegistry()).declared}
+    declared = Metrics(CollectorRegistry()).declared
+    exported = {series.name for series in declared}
+    exported |= {f"{series.name}_bucket" for series in declared if isinstance(series, Histogram)}
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     used = {name for rule in rules() for name in re.findall(r"[a-z:]*seamwatch_[a-z0-9_:]+", rule["expr"])}
     assert used - exported - recorded == set()
+    others = {name for rule in rules() for name in re.findall(r"\bprocess_[a-z_]+", rule["expr"])}
+    exporter = CollectorRegistry()
+    ProcessCollector(registry=exporter)
+    assert others - {family.name for family in exporter.collect()} == set()
     assert used & exported != set()
 
 
@@ -82,6 +90,36 @@ def test_each_alert_goes_somewhere_and_says_what_it_means() -> None:
         assert alert["annotations"]["summary"].rstrip().endswith("."), alert["alert"]
         if alert["labels"]["severity"] != "none":
             assert alert["annotations"]["description"].rstrip().endswith("."), alert["alert"]
+
+
+def runbook() -> dict[str, str]:
+    """Its text by heading."""
+    _, *parts = re.split(r"^## (.+)\n", RUNBOOK.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_the_runbook_has_a_heading_for_each_alert_and_no_other() -> None:
+    assert sorted(runbook()) == sorted(alert["alert"] for alert in alerts())
+
+
+def test_each_alert_leads_to_its_heading_in_the_runbook() -> None:
+    for alert in alerts():
+        # How Markdown makes the anchor of a heading of one word.
+        assert alert["annotations"]["runbook_url"] == f"deploy/RUNBOOK.md#{alert['alert'].lower()}"
+
+
+@pytest.mark.parametrize("part", ["**It means** that", "**Check**", "**Do**"])
+def test_the_runbook_says_of_each_alert_what_it_means_what_to_check_and_what_to_do(part: str) -> None:
+    assert [name for name, text in runbook().items() if part not in text] == []
+
+
+def test_the_runbook_names_only_metrics_and_files_that_there_are() -> None:
+    known = {series.name for series in Metrics(CollectorRegistry()).declared}
+    known |= {rule["record"] for rule in rules() if "record" in rule}
+    text = RUNBOOK.read_text()
+    assert set(re.findall(r"`([a-z:]*seamwatch_[a-z0-9_:]+)`", text)) - known == set()
+    files = re.findall(r"`((?:docs|deploy)/[\w/.-]+)`", text)
+    assert [name for name in files if not (DEPLOY.parent / name).exists()] == []
 
 
 def config(url: str) -> dict[str, Any]:

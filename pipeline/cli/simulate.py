@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_instant,
         default="2026-01-05T00:00:00Z",
         metavar="ISO",
-        help="first instant (default %(default)s, a Monday); 'now' for a live feed",
+        help="first instant (default %(default)s, a Monday); now, or now-2d, for a live feed",
     )
     fleet.add_argument(
         "--fault",
@@ -85,6 +86,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_security(parser)
     pace = where.add_mutually_exclusive_group()
     pace.add_argument("--speed", type=_rate, metavar="X", help="1: in real time (default); 60: an hour a minute")
+    pace.add_argument(
+        "--catch-up", action="store_true", help="what is past by now as fast as it goes, then in real time"
+    )
     pace.add_argument("--as-fast", action="store_true", help="as fast as the broker takes it")
 
 
@@ -143,8 +147,8 @@ def _check_goal(arguments: argparse.Namespace) -> None:
     if arguments.brokers is not None and arguments.out is not None:
         msg = "give --out or --brokers, not both"
         raise ValueError(msg)
-    if arguments.brokers is None and (arguments.speed is not None or arguments.as_fast):
-        msg = "--speed and --as-fast are for --brokers; a file is written as fast as it goes"
+    if arguments.brokers is None and (arguments.speed is not None or arguments.as_fast or arguments.catch_up):
+        msg = "--speed, --catch-up and --as-fast are for --brokers; a file is written as fast as it goes"
         raise ValueError(msg)
 
 
@@ -182,7 +186,7 @@ def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Ba
             brokers=arguments.brokers,
             topic=arguments.topic,
             speed=None if arguments.as_fast else arguments.speed or 1.0,
-            since=(began, world.start_ms),
+            since=(time.monotonic(), _now()) if arguments.catch_up else (began, world.start_ms),
             progress=advance,
             client=confluent(arguments.brokers, security),
             format_name=arguments.format,
@@ -227,17 +231,23 @@ def _progress(world: World) -> Iterator[Callable[[Batch], None]]:
 
 
 def _instant(text: str) -> int:
-    if text == "now":
-        return int(datetime.now(UTC).timestamp()) * 1_000
+    live = re.fullmatch(r"now(?:-(\d{1,4})([dh]))?", text)
+    if live is not None:
+        return _now() - int(live[1] or 0) * (24 if live[2] == "d" else 1) * 3_600_000
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        msg = f"{text!r} is no instant; write 2026-01-05T00:00:00Z, or now"
+        msg = f"{text!r} is no instant; write 2026-01-05T00:00:00Z, now, now-2d or now-6h"
         raise argparse.ArgumentTypeError(msg) from None
     if not 2000 <= moment.year < 2090:
         msg = f"{text!r} is not between 2000 and 2090"
         raise argparse.ArgumentTypeError(msg)
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
+def _now() -> int:
+    """In ms since the epoch, at a full second."""
+    return int(datetime.now(UTC).timestamp()) * 1_000
 
 
 def _rate(text: str) -> float:

@@ -60,6 +60,11 @@ class Pattern:
         """log10 of the strongest evidence at the last judgement, 0 being the threshold."""
         return self._follower.evidence
 
+    @property
+    def has_judged(self) -> bool:
+        """Since it was made or restored: before, `evidence` is of no judgement."""
+        return self.judge.lattice is not None
+
     def feed(self, message: Evidence | Anchors | Tick | Action | Change) -> list[Incident]:
         """Take one message; answer with the changes of incidents that it brought about.
 

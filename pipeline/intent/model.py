@@ -164,6 +164,16 @@ class Intent:
         owned = self.owners.get(service.owner) if service.owner is not None else None
         return owned or self.routes.get(severity)
 
+    def receivers_of(self, services: Iterable[str], severity: Severity) -> list[str]:
+        """Names of those who are told of an incident that touches these services, each once; of one that touches none,
+        whoever the severity is routed to. `log` is told nobody."""
+        if severity is Severity.LOG:
+            return []
+        named = set(services)
+        known = [service for service in self.services if service.name in named]
+        told = [self.receiver_of(service, severity) for service in known] or [self.routes.get(severity)]
+        return list(dict.fromkeys(name for name in told if name is not None))
+
     def services_of(self, operations: Iterable[str]) -> list[str]:
         """Names of the services that any of the operations belongs to, in the order of the file."""
         touched = {service.name for operation in operations for service in self._by_operation.get(operation, ())}

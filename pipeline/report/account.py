@@ -207,9 +207,7 @@ def _told(newest: Incident, told: Incident, intent: Intent | None) -> Iterator[s
 
 def receivers(intent: Intent, incident: Incident) -> list[str]:
     """Names of the receivers that the intent routes an incident to, each once."""
-    routes = [service.route for service in intent.services if service.name in incident.services and service.route]
-    by_severity = intent.routes.get(Severity(incident.severity).value)
-    return list(dict.fromkeys(routes or ([by_severity] if by_severity else [])))
+    return intent.receivers_of(incident.services, Severity(incident.severity))
 
 
 def _dangers(newest: Incident) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Incidents as metrics: how many there are in each state, how many changes there were, and how long phases took."""
+"""Incidents as metrics: how many are in each state, how many have paged, how many changes, how long phases took."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pipeline.metrics import Metrics
 
 KEPT_MS: Final = 24 * 3_600_000
 """A resolved incident is counted for so long; it may be reopened until then."""
+PAGED_MS: Final = 28 * KEPT_MS
+"""Four weeks: over one, half a false page cannot be told from none."""
 
 PHASES: Final = (
     ("detect", "onset_at", "fired_at"),
@@ -21,14 +23,18 @@ PHASES: Final = (
 
 
 class MeterSink:
-    """Keeps `seamwatch_incidents`, `seamwatch_incident_changes_total` and the times of phases.
+    """Keeps `seamwatch_incidents`, `…_paged_incidents`, `…_incident_changes_total` and the times of phases.
 
-    A phase is counted with the record that first tells of its end. What earlier workers have told is not counted again.
+    One for each partition of the incidents topic. What it has added to the gauges goes with it: another worker counts
+    the partition's incidents then, and a sum over workers must not count them twice. A phase is counted with the record
+    that first tells of its end. What earlier workers have told is not counted again.
     """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._newest: dict[str, Incident] = {}
+        self._shown: Counter[tuple[str, str]] = Counter()
+        self._paged: Counter[str] = Counter()
 
     async def restore(self, incidents: Sequence[Incident]) -> None:
         for incident in incidents:
@@ -44,7 +50,8 @@ class MeterSink:
         self._show()
 
     async def close(self) -> None:
-        """Nothing is held."""
+        self._newest.clear()
+        self._show()
 
     def _take(self, incident: Incident) -> None:
         known = self._newest.get(incident.incident_id)
@@ -66,10 +73,21 @@ class MeterSink:
         self._newest = {
             name: incident
             for name, incident in self._newest.items()
-            if incident.state != "resolved" or latest - incident.at <= KEPT_MS
+            if incident.state != "resolved" or latest - incident.at <= PAGED_MS
         }
-        counts = Counter((incident.state, incident.severity) for incident in self._newest.values())
-        states, severities = self._metrics.incidents.labels
-        for state in states.known:
-            for severity in severities.known:
-                self._metrics.incidents.set(counts[state, severity], state, severity)
+        known = self._newest.values()
+        shown = Counter(
+            (incident.state, incident.severity)
+            for incident in known
+            if incident.state != "resolved" or latest - incident.at <= KEPT_MS
+        )
+        paged = Counter(incident.verdict or "none" for incident in known if _has_paged(incident, latest - PAGED_MS))
+        for place in {**shown, **self._shown}:
+            self._metrics.incidents.shift(shown[place] - self._shown[place], *place)
+        for verdict in {**paged, **self._paged}:
+            self._metrics.paged.shift(paged[verdict] - self._paged[verdict], verdict)
+        self._shown, self._paged = shown, paged
+
+
+def _has_paged(incident: Incident, since: int) -> bool:
+    return incident.severity == "page" and incident.fired_at is not None and incident.fired_at >= since

@@ -40,7 +40,7 @@ SMALL: Final = 1 << 20
 
 
 class LostStateError(Exception):
-    """A snapshot that was committed cannot be read back."""
+    """A snapshot that was committed cannot be read back, or not be taken up."""
 
 
 class Pointer(msgspec.Struct, frozen=True):

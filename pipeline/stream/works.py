@@ -28,7 +28,7 @@ from pipeline.stream.agents.stage import Address, StageHolding
 from pipeline.stream.agents.unused import UnusedHolding
 from pipeline.stream.app import Work
 from pipeline.stream.broker import Broker
-from pipeline.stream.meters import IngestMeter, StageMeter
+from pipeline.stream.meters import IngestMeter, PatternMeter, RouteMeter, StageMeter
 from pipeline.stream.names import EVIDENCE_PARTITION, Names, source_of
 from pipeline.stream.settings import Settings
 
@@ -134,18 +134,25 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             return UnusedHolding(tp, broker)
         name = source_of("evidence", tp.partition)
         sources = [source_of("windows", number) for number in range(windows)]
+        meter = PatternMeter(around.metrics, source_of(tp.topic, tp.partition), time.time)
+
+        def stage() -> Pattern:
+            made = Pattern(sources, around.intent)
+            meter.watch(made)
+            return made
+
         return StageHolding(
             tp,
             broker,
             name=name,
             sources=sources,
             may_change=False,
-            stage=lambda: Pattern(sources, around.intent),
+            stage=stage,
             state=TP(names.pattern_state, 0),
             address=to_incidents,
             checkpoint_s=settings.checkpoint_s,
             stagger=_stagger(name),
-            meter=StageMeter(around.metrics, "pattern", source_of(tp.topic, tp.partition), time.time),
+            meter=meter,
             clock=time.monotonic,
             watch=around.watch,
             revision=lambda: around.current.revision,
@@ -155,7 +162,14 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
         return RelayHolding(tp, broker, names, evidence=EVIDENCE_PARTITION, rejects=partitions[names.rejects])
 
     def route(tp: TP, broker: Broker) -> Holding:
-        return RouteHolding(tp, broker, sinks=around.sinks(), deliveries=around.deliveries())
+        return RouteHolding(
+            tp,
+            broker,
+            sinks=around.sinks(),
+            meter=RouteMeter(around.metrics),
+            clock=time.monotonic,
+            deliveries=around.deliveries(),
+        )
 
     works = {
         "ingest": [Work("ingest", inputs, ingest)],

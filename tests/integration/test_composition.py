@@ -1,77 +1,118 @@
-"""What docker-compose.yml starts, started here without Docker: the same commands, configurations and wiring."""
+"""The whole of docker-compose.yml at once, without Docker: what it wires is wired, and is missed when it is gone."""
 
-import subprocess
-import sys
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from confluent_kafka.admin import AdminClient, NewTopic
-from ruamel.yaml import YAML
+import pytest
+from confluent_kafka import Producer
 
+from tests.integration import composition
+from tests.integration.composition import ROOT, read_yaml
 from tests.integration.kafka_cluster import StartCluster
 from tests.integration.monitoring import Start
-from tests.integration.ports import LOOPBACK, free_port
 from tests.integration.program import HttpProgram
+from tests.integration.services import need
 from tests.integration.waiting import until
 
-ROOT = Path(__file__).resolve().parents[2]
-SEAMWATCH = str(Path(sys.executable).with_name("seamwatch"))
+PATIENCE_S = 300.0
+"""For what takes seconds on a machine that has nothing else to do."""
+# A day and some hours of few devices: an anchor must be a day old before anything is judged against it.
+FEWER = ("--start=now-30h", "--cohorts=4", "--events-per-minute=40")
 
 
-def read_yaml(path: str) -> Any:
-    return YAML(typ="safe").load(ROOT / path)
+def dashboard_queries() -> Iterator[str]:
+    """What the panels ask, as Grafana would with a job chosen."""
+    for panel in json.loads((ROOT / "deploy/grafana/dashboards/seamwatch.json").read_text())["panels"]:
+        for target in panel.get("targets", []):
+            yield target["expr"].replace("$job", "seamwatch").replace("$__rate_interval", "1m")
 
 
-def command(service: str) -> list[str]:
-    """As the composition gives it, with its configuration where it lies in the project."""
-    words: list[str] = read_yaml("docker-compose.yml")["services"][service]["command"]
-    return [SEAMWATCH, *(word.replace("/etc/seamwatch", str(ROOT / "deploy/seamwatch")) for word in words)]
+def ask(server: HttpProgram, expr: str) -> list[dict[str, Any]]:
+    answer: Any = server.get_json(f"/api/v1/query?query={quote(expr)}")
+    result: list[dict[str, Any]] = answer["data"]["result"]
+    return result
 
 
-def create_input(bootstrap: str) -> None:
-    """What the service `inputs` does with a script of the Kafka distribution."""
-    words = dict(word.partition("=")[::2] for word in read_yaml("docker-compose.yml")["services"]["inputs"]["command"])
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    for made in admin.create_topics([NewTopic(words["--topic"], int(words["--partitions"]))]).values():
-        made.result(timeout=30)
+def heard(alertmanager: HttpProgram) -> dict[str, set[str]]:
+    """Alerts that Alertmanager has, and whom it tells of each."""
+    alerts: Any = alertmanager.get_json("/api/v2/alerts")
+    return {one["labels"]["alertname"]: {receiver["name"] for receiver in one["receivers"]} for one in alerts}
 
 
-def test_the_composed_worker_gets_ready_is_scraped_and_ends_when_asked(
+def nobody_is_called(server: HttpProgram, alertmanager: HttpProgram) -> bool:
+    return not ask(server, 'ALERTS{alertname="SeamwatchDown"}') and "SeamwatchDown" not in heard(alertmanager)
+
+
+@pytest.mark.timeout(900)
+def test_what_the_composition_wires_works_and_is_missed_when_it_is_killed(
     kafka_clusters: StartCluster, prometheus: Start, alertmanager: Start, tmp_path: Path
 ) -> None:
+    need("a sealed process", composition.seals_missing())
     bootstrap = kafka_clusters().bootstrap
     told = alertmanager(read_yaml("deploy/alertmanager/alertmanager.yml"))
-    address = f"{LOOPBACK}:{free_port()}"
+    topic = composition.create_topics(bootstrap)
+    with ExitStack() as running:
+        fleet = composition.fleet(bootstrap, tmp_path / "fleet.log", *FEWER)
+        running.callback(fleet.stop)
+        fleet.start()
+        workers = []
+        for number in range(composition.replicas("worker")):
+            worker = composition.worker(bootstrap, told.url, tmp_path / f"worker-{number}.log")
+            running.callback(worker.stop)
+            worker.launch()
+            workers.append(worker)
+        for worker in workers:
+            worker.await_ready()
+        until(lambda: all(one.answers("/readyz") for one in workers), within=PATIENCE_S, what="the workers to be ready")
+        server = prometheus(composition.prometheus_config(workers, told, tmp_path))
 
-    create_input(bootstrap)
-    topics = [*command("topics"), f"--brokers={bootstrap}"]
-    created = subprocess.run(topics, capture_output=True, text=True, check=False)
-    assert created.returncode == 0, created.stdout + created.stderr
+        # Something has to be rejected, for its reason to be counted.
+        producer = Producer({"bootstrap.servers": bootstrap})
+        producer.produce(topic, b"no observation")
+        assert producer.flush(60) == 0
 
-    options = [f"--brokers={bootstrap}", f"--web={address}", f"--alertmanager={told.url}"]
-    worker = HttpProgram(
-        [*command("worker"), *options], log=tmp_path / "worker.log", url=f"http://{address}", ready_path="/healthz"
-    )
-    try:
-        worker.start()
-        until(lambda: worker.answers("/readyz"), within=60, what="the worker to be ready")
+        queries = list(dashboard_queries())
+        without = list(queries)
 
-        config = read_yaml("deploy/prometheus/prometheus.yml")
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        config["rule_files"] = [str(ROOT / "deploy/prometheus" / pattern) for pattern in config["rule_files"]]
-        config["scrape_configs"][0]["static_configs"] = [{"targets": [address]}]
-        config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [told.url.removeprefix("http://")]}]}]
-        server = prometheus(config)
+        def answered() -> bool:
+            assert fleet.running, fleet.tail()
+            without[:] = [expr for expr in without if not ask(server, expr)]
+            return not without
 
-        def scraped() -> bool:
-            answer: Any = server.get_json("/api/v1/query?query=up%7Bjob%3D%22seamwatch%22%7D")
-            return [sample["value"][1] for sample in answer["data"]["result"]] == ["1"]
+        try:
+            until(answered, within=PATIENCE_S, what="every query of the dashboard to find data")
+        except TimeoutError:
+            pytest.fail(f"no data, of {len(queries)} queries, for: {without}")
+        assert len(queries) > 30
 
-        until(scraped, within=60, what="Prometheus to have scraped the worker")
         rules: Any = server.get_json("/api/v1/rules")
-        errors = [rule.get("lastError") for group in rules["data"]["groups"] for rule in group["rules"]]
-        assert errors != []
-        assert not any(errors)
-    finally:
-        worker.stop()
-    assert worker.exit_status == 0, worker.tail()
+        loaded = [rule for group in rules["data"]["groups"] for rule in group["rules"]]
+        assert len(loaded) > 20
+        assert {rule.get("lastError") for rule in loaded} <= {None, ""}
+        assert [rule["name"] for rule in loaded if rule["health"] != "ok"] == []
+        until(lambda: "SeamwatchHeartbeat" in heard(told), within=PATIENCE_S, what="the heartbeat at Alertmanager")
+        # A busy machine may have let a scrape or two go by.
+        until(lambda: nobody_is_called(server, told), within=PATIENCE_S, what="Prometheus to miss nobody")
+
+        # One ends when it is asked to; the other has all of its partitions then.
+        first, last = workers
+        first.stop()
+        assert first.exit_status == 0, first.tail()
+        until(lambda: ask(server, "sum(seamwatch_ready) == 1"), within=PATIENCE_S, what="one worker to be ready")
+        until(lambda: nobody_is_called(server, told), within=PATIENCE_S, what="Prometheus to miss nobody, still")
+
+        last.kill()
+        until(lambda: not ask(server, "up == 1"), within=PATIENCE_S, what="Prometheus to notice")
+        until(lambda: "SeamwatchDown" in heard(told), within=PATIENCE_S, what="somebody to be called")
+        page = read_yaml("deploy/alertmanager/alertmanager.yml")
+        assert heard(told)["SeamwatchDown"] == {route_of(page, "page")}
+
+
+def route_of(config: dict[str, Any], severity: str) -> str:
+    """Who is told of a severity."""
+    (receiver,) = [one["receiver"] for one in config["route"]["routes"] if f'severity="{severity}"' in one["matchers"]]
+    return str(receiver)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,12 @@ def test_it_begins_when_it_is_told_to(tmp_path: Path) -> None:
     assert 0 <= first["received_at"] - 1_772_359_200_000 < 60_000
 
 
+@pytest.mark.parametrize(("ago", "hours"), [("now", 0), ("now-6h", 6), ("now-2d", 48)])
+def test_it_begins_so_long_before_now(tmp_path: Path, ago: str, hours: int) -> None:
+    first = json.loads(written(tmp_path, "--start", ago).splitlines()[0])
+    assert 0 <= first["received_at"] / 1_000 - (time.time() - hours * 3_600) + 120 < 240
+
+
 def test_the_truth_names_the_faults_and_the_incidents_to_expect(tmp_path: Path) -> None:
     truth = tmp_path / "truth.json"
     written(tmp_path, "--fault", "latency*1.5@firmware=fw-2.4.1,from=5m,until=15m", "--truth", str(truth))
@@ -85,7 +92,8 @@ def consumed(bootstrap: str, count: int) -> list[Message]:
     return found
 
 
-@pytest.mark.parametrize("pace", [["--as-fast"], ["--speed", "6000"]])
+# All of it is past, so that catching up waits for nothing.
+@pytest.mark.parametrize("pace", [["--as-fast"], ["--speed", "6000"], ["--catch-up"]])
 def test_a_topic_gets_the_records_of_the_file_keyed_by_device_and_stamped_with_their_arrival(
     tmp_path: Path, pace: list[str]
 ) -> None:
@@ -119,7 +127,8 @@ def test_a_broker_that_does_not_answer_is_said(
         (["--cohorts", "5", "--preset", "small"], "give --preset or --cohorts, not both"),
         (["--brokers", "localhost:9092"], "--brokers and --topic go together"),
         (["--brokers", "localhost:9092", "--topic", "t", "--out", "f"], "give --out or --brokers, not both"),
-        (["--speed", "2"], "--speed and --as-fast are for --brokers"),
+        (["--speed", "2"], "--speed, --catch-up and --as-fast are for --brokers"),
+        (["--catch-up"], "--speed, --catch-up and --as-fast are for --brokers"),
         (["--out", "/nowhere/f.ndjson"], "/nowhere/f.ndjson: No such file or directory"),
         (["--truth", "/nowhere/t.json"], "--truth /nowhere/t.json: No such file or directory"),
     ],
@@ -138,7 +147,7 @@ def test_what_cannot_be_done_is_said_with_what_would_be_right(
     [
         (["--days", "-1"], "'-1' is no number above 0"),
         (["--seed", "x"], "'x' is no whole number from 0"),
-        (["--start", "soon"], "'soon' is no instant; write 2026-01-05T00:00:00Z, or now"),
+        (["--start", "soon"], "'soon' is no instant; write 2026-01-05T00:00:00Z, now, now-2d or now-6h"),
         (["--start", "1970-01-01"], "'1970-01-01' is not between 2000 and 2090"),
         (["--preset", "huge"], "invalid choice: 'huge'"),
     ],

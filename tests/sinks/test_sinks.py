@@ -83,6 +83,30 @@ async def test_the_phases_of_an_incident_are_timed_once_each_and_not_again_by_th
     assert metrics.incident_phases.value("resolve", "page") == 2
 
 
+async def test_what_has_paged_is_counted_for_four_weeks_by_what_people_said_of_it(metrics: Metrics) -> None:
+    meter = MeterSink(metrics)
+    later = FIRING.at + 28 * 24 * 3_600_000
+    await meter.send(incident(incident_id="old", fired_at=FIRING.at, verdict="false_alarm"))
+    await meter.send(incident(incident_id="never fired", state="forming"))
+    await meter.send(incident(incident_id="ticket", severity="ticket", fired_at=FIRING.at))
+    assert {verdict: metrics.paged.value(verdict) for verdict in ("true", "false_alarm", "none")} == {
+        "true": 0,
+        "false_alarm": 1,
+        "none": 0,
+    }
+    await meter.send(incident(incident_id="new", at=later + 1, fired_at=later + 1))
+    assert (metrics.paged.value("false_alarm"), metrics.paged.value("none")) == (0, 1)
+
+
+async def test_what_a_partition_has_added_goes_with_it_and_that_of_others_stays(metrics: Metrics) -> None:
+    here, there = MeterSink(metrics), MeterSink(metrics)
+    await here.send(incident(incident_id="a", fired_at=FIRING.at))
+    await there.send(incident(incident_id="b", fired_at=FIRING.at))
+    assert (metrics.incidents.value("firing", "page"), metrics.paged.value("none")) == (2, 2)
+    await here.close()
+    assert (metrics.incidents.value("firing", "page"), metrics.paged.value("none")) == (1, 1)
+
+
 async def test_an_older_record_that_is_said_again_does_not_bring_back_what_was(metrics: Metrics) -> None:
     meter = MeterSink(metrics)
     await meter.restore([incident(state="resolved", at=FIRING.at + 5)])

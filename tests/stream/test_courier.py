@@ -11,12 +11,15 @@ import pytest
 from faust.types import TP
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from pipeline.codec import encode
 from pipeline.messages import Incident
+from pipeline.metrics import Metrics
 from pipeline.stream.agents import courier as courier_module
 from pipeline.stream.agents.route import RouteHolding
 from pipeline.stream.agents.stage import ForeignMessageError
+from pipeline.stream.meters import RouteMeter
 from pipeline.stream.stamps import Stamp
 from pipeline.stream.transport import Committed
 from tests.stream.memory_kafka import MemoryKafka
@@ -91,7 +94,14 @@ def log(records: int, *, twice: Sequence[int] = ()) -> MemoryKafka:
 
 async def opened(kafka: MemoryKafka, post: Post, sink: Quiet | None = None) -> RouteHolding:
     sinks = [sink] if sink is not None else []
-    holding = RouteHolding(INCIDENTS, kafka.join(), sinks=sinks, deliveries={"webhook": post})
+    holding = RouteHolding(
+        INCIDENTS,
+        kafka.join(),
+        sinks=sinks,
+        meter=RouteMeter(Metrics(CollectorRegistry())),
+        clock=lambda: 0.0,
+        deliveries={"webhook": post},
+    )
     await holding.open(kafka.commits.get(INCIDENTS), 0)
     return holding
 

@@ -45,6 +45,7 @@ class Counting:
         self._minute: int | None = None
         self.boundary: int | None = None
         self.totals = Totals()
+        self.shortened = 0
 
     def feed(self, batch: RecordBatch) -> list[Windows | Tick | Reject]:
         out: list[Windows | Tick | Reject] = []

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 from faust.types import TP
+from prometheus_client import CollectorRegistry
 
 from pipeline.codec import encode
 from pipeline.messages import Incident, Tick
+from pipeline.metrics import Metrics
 from pipeline.stream.agents.route import RouteHolding
 from pipeline.stream.agents.stage import ForeignMessageError
+from pipeline.stream.meters import RouteMeter
 from pipeline.stream.stamps import Stamp
 from tests.stream.memory_kafka import MemoryKafka
 
@@ -46,7 +49,8 @@ class Partition:
 
     async def assign(self) -> tuple[RouteHolding, Listening]:
         sink = Listening()
-        holding = RouteHolding(INCIDENTS, self.kafka.join(), sinks=[sink])
+        meter = RouteMeter(Metrics(CollectorRegistry()))
+        holding = RouteHolding(INCIDENTS, self.kafka.join(), sinks=[sink], meter=meter, clock=lambda: 0.0)
         await holding.open(self.kafka.commits.get(INCIDENTS), 0)
         return holding, sink
 

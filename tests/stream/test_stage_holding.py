@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from models.snapshot import expect_version
 from pipeline.codec import decode, encode
 from pipeline.messages import Tick
 from pipeline.metrics import Metrics
@@ -265,6 +266,21 @@ async def test_a_checkpoint_that_is_no_snapshot_is_said_to_be_lost() -> None:
     for record in log:
         partition.kafka.append(STATE, b"\x00", key=record.key)
     with pytest.raises(LostStateError, match="it is not a snapshot"):
+        await partition.assign()
+
+
+async def test_a_state_of_another_version_is_said_with_both_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition([2, 4, 6])
+    await partition.assign()
+    await partition.take(2)
+    await partition.tend(0.0)
+
+    def refuse(_: Summing, state: dict[str, Any]) -> None:
+        expect_version({**state, "version": 1}, "a sum", 2)
+
+    monkeypatch.setattr(Summing, "restore", refuse)
+    said = r"windows/0 cannot be taken up: the snapshot of a sum has version 1; this program reads 2; run the version"
+    with pytest.raises(LostStateError, match=said):
         await partition.assign()
 
 

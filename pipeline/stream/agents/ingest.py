@@ -46,6 +46,11 @@ class IngestStage(Protocol):
         """Position of the first record that has not been said; None: all have been."""
         ...
 
+    @property
+    def shortened(self) -> int:
+        """Times that event ids were forgotten before their day was over, for lack of room."""
+        ...
+
     def feed(self, batch: RecordBatch) -> list[Windows | Tick | Reject]: ...
 
     def flush(self, idle: bool = True) -> list[Windows | Tick | Reject]: ...
@@ -202,10 +207,12 @@ class IngestHolding(Holding):
 
     async def _feed(self, records: Sequence[Record], end: int) -> None:
         if records:
-            began, unknown_before = self._clock(), self._stage.totals.unknown_fields
+            began = self._clock()
+            unknown_before, shortened_before = self._stage.totals.unknown_fields, self._stage.shortened
             said = self._stage.feed(self._batch(records))
             unknown = self._stage.totals.unknown_fields - unknown_before
-            self._meter.fed(len(records), unknown, self._clock() - began)
+            shortened = self._stage.shortened - shortened_before
+            self._meter.fed(len(records), unknown, shortened, self._clock() - began)
             refused = sum(isinstance(message, Reject) for message in said)
             if self._gate is not None and self._gate.count(len(records), refused):
                 self._stopped = True

@@ -14,7 +14,7 @@ from being told, as the position of the partition goes on without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
@@ -26,6 +26,7 @@ from pipeline.stream.agents.courier import Courier, Delivery
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.stage import ForeignMessageError
 from pipeline.stream.broker import Broker, Record
+from pipeline.stream.meters import RouteMeter
 from pipeline.stream.names import source_of
 from pipeline.stream.stamps import Seen, stamp_of
 from pipeline.stream.transport import Committed
@@ -67,6 +68,7 @@ class RouteHolding(Holding):
     """One partition of the incidents topic.
 
     sinks, deliveries: its own. They are closed with it, so that nobody goes on telling what another worker tells now.
+    clock: seconds, monotonic.
     """
 
     def __init__(
@@ -75,10 +77,14 @@ class RouteHolding(Holding):
         broker: Broker,
         *,
         sinks: Sequence[Sink],
+        meter: RouteMeter,
+        clock: Callable[[], float],
         deliveries: Mapping[str, Delivery] = _NO_DELIVERIES,
     ) -> None:
         super().__init__(tp, broker)
         self._sinks = sinks
+        self._meter = meter
+        self._clock = clock
         self._couriers = {
             name: Courier(tp, broker, each, self._decode, self._record) for name, each in deliveries.items()
         }
@@ -115,9 +121,11 @@ class RouteHolding(Holding):
                 continue
             origin = stamp_of(record.headers)
             if origin is None or self._seen.is_new(*origin):
+                began = self._clock()
                 incident = self._decode(record)
                 for sink in self._sinks:
                     await sink.send(incident)
+                self._meter.fed(self._clock() - began)
         for courier in self._couriers.values():
             courier.take(records, end)
         self.position = end

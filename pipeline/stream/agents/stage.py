@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 from faust.types import TP
 
+from models.snapshot import SnapshotError
 from pipeline.codec import Message, decode, encode
 from pipeline.messages import Tick
 from pipeline.stream.agents.holding import Holding
@@ -112,7 +113,10 @@ class StageHolding(Holding):
             self._former = {*snapshot.sources, *snapshot.former}.difference(self._sources)
             if snapshot.sources != self._sources and not self._may_change:
                 raise LostStateError(_changed(self._name, snapshot.sources, self._sources))
-            self._stage.restore(snapshot.state)
+            try:
+                self._stage.restore(snapshot.state)
+            except SnapshotError as error:
+                raise LostStateError(_of_another(self._name, error)) from error
             self._seen = Seen(snapshot.seen)
             self.position = self._written = snapshot.position
 
@@ -188,6 +192,13 @@ class StageHolding(Holding):
 
     async def _let_go(self) -> None:
         self._meter.gone()
+
+
+def _of_another(name: str, error: SnapshotError) -> str:
+    return (
+        f"the state of {name} cannot be taken up: {error}; run the version of Seamwatch that wrote it, or begin anew "
+        "with another --prefix and --group (docs/upgrade.md)"
+    )
 
 
 def _changed(name: str, before: Sequence[str], now: Sequence[str]) -> str:
