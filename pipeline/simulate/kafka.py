@@ -141,4 +141,8 @@ class _Pace:
         due = started + (timestamp - first) / 1_000 / self._speed
         while (early := due - time.monotonic()) > 0:
             # Polling is how to wait here: it sends what is due, and hears of what was delivered.
-            producer.poll(min(early, 0.1))
+            try:
+                producer.poll(min(early, 0.1))
+            except SystemError as error:
+                # What the client makes of Ctrl-C.
+                raise KeyboardInterrupt from error

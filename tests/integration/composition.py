@@ -84,7 +84,7 @@ def fleet(bootstrap: str, log: Path, *more: str) -> Program:
 def prometheus_config(workers: list[HttpProgram], alertmanager: HttpProgram, home: Path) -> dict[str, Any]:
     """prometheus.yml at the pace of a test: found on loopback what a name resolves to, and no rule waits long."""
     config: dict[str, Any] = read_yaml("deploy/prometheus/prometheus.yml")
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["global"] = {"scrape_interval": "2s", "evaluation_interval": "1s"}
     (scrape,) = config["scrape_configs"]
     del scrape["dns_sd_configs"]
     scrape["static_configs"] = [{"targets": [one.url.removeprefix("http://") for one in workers]}]
@@ -103,7 +103,7 @@ def _hurried(rules: Path, home: Path) -> Path:
     for group in loaded["groups"]:
         for rule in group["rules"]:
             if "for" in rule:
-                rule["for"] = "2s"
+                rule["for"] = "5s"
     path = home / rules.name
     YAML(typ="safe").dump(loaded, path)
     return path

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests run against for real: a Java and Maven for Kafka, Prometheus, Alertmanager, kubectl,
-# systemd-analyze, Chromium.
+# Installs what the tests run against for real: a Java and Maven for Kafka, Prometheus, Alertmanager, Chromium; and what
+# checks how it is deployed: kubectl, systemd-analyze.
 # Quick where all of it is there. Elsewhere it needs Debian (or its like) and root; without them it says what is
 # missing and succeeds: the tests then skip what needs it, or fail with CI=true.
 set -euo pipefail

@@ -43,6 +43,10 @@ def heard(alertmanager: HttpProgram) -> dict[str, set[str]]:
     return {one["labels"]["alertname"]: {receiver["name"] for receiver in one["receivers"]} for one in alerts}
 
 
+def nobody_is_called(server: HttpProgram, alertmanager: HttpProgram) -> bool:
+    return not ask(server, 'ALERTS{alertname="SeamwatchDown"}') and "SeamwatchDown" not in heard(alertmanager)
+
+
 @pytest.mark.timeout(900)
 def test_what_the_composition_wires_works_and_is_missed_when_it_is_killed(
     kafka_clusters: StartCluster, prometheus: Start, alertmanager: Start, tmp_path: Path
@@ -91,16 +95,18 @@ def test_what_the_composition_wires_works_and_is_missed_when_it_is_killed(
         assert {rule.get("lastError") for rule in loaded} <= {None, ""}
         assert [rule["name"] for rule in loaded if rule["health"] != "ok"] == []
         until(lambda: "SeamwatchHeartbeat" in heard(told), within=PATIENCE_S, what="the heartbeat at Alertmanager")
-        assert ask(server, 'ALERTS{alertname="SeamwatchDown"}') == []
+        # A busy machine may have let a scrape or two go by.
+        until(lambda: nobody_is_called(server, told), within=PATIENCE_S, what="Prometheus to miss nobody")
 
         # One ends when it is asked to; the other has all of its partitions then.
         first, last = workers
         first.stop()
         assert first.exit_status == 0, first.tail()
         until(lambda: ask(server, "sum(seamwatch_ready) == 1"), within=PATIENCE_S, what="one worker to be ready")
-        assert "SeamwatchDown" not in heard(told)
+        until(lambda: nobody_is_called(server, told), within=PATIENCE_S, what="Prometheus to miss nobody, still")
 
         last.kill()
+        until(lambda: not ask(server, "up == 1"), within=PATIENCE_S, what="Prometheus to notice")
         until(lambda: "SeamwatchDown" in heard(told), within=PATIENCE_S, what="somebody to be called")
         page = read_yaml("deploy/alertmanager/alertmanager.yml")
         assert heard(told)["SeamwatchDown"] == {route_of(page, "page")}
