@@ -249,6 +249,32 @@ COST: Final = (
 
 TOLD: Final = (
     Panel(
+        "Time of incidents, by phase",
+        "Detected within minutes, acknowledged soon after; the mean over an hour.",
+        "s",
+        [
+            Query(
+                f"sum by (phase) (increase(seamwatch_incident_seconds_total{OURS}[1h]))"
+                f" / sum by (phase) (increase(seamwatch_incident_phases_total{OURS}[1h]))",
+                "{{phase}}",
+            )
+        ],
+    ),
+    Panel(
+        "Proven, and not",
+        "As many services proven within two weeks as are non-negotiable; no configuration refused; no fault missed.",
+        "short",
+        [
+            Query(
+                f"count(time() - max by (service) (seamwatch_last_proven_timestamp_seconds{OURS}) < 14 * 86400)"
+                " or vector(0)",
+                "proven within two weeks",
+            ),
+            Query(f"sum(max by (service) (seamwatch_drill_missed_faults{OURS})) or vector(0)", "faults missed"),
+            Query(f"max(seamwatch_intent_reload_failed{OURS})", "configuration refused"),
+        ],
+    ),
+    Panel(
         "Deliveries",
         "Sends at the pace of refreshes; failures and retries none.",
         "cps",
