@@ -45,7 +45,7 @@ def summary(
 
     `affected` cohorts are in the scope, `others` are not; `contrast` names some that might have been.
     """
-    what = "; ".join(deviation(signal) for signal in signals[:MOST_SIGNALS])
+    what = "; ".join(_signal(signal) for signal in signals[:MOST_SIGNALS])
     more = len(signals) - MOST_SIGNALS
     if more > 0:
         what += f"; and {more} more signals" if more > 1 else "; and 1 more signal"
@@ -54,6 +54,11 @@ def summary(
     calm = [one for one in contrast if one.ratio is not None and one.ratio <= CALM]
     beside = f" (not {', '.join(_beside(one, scope) for one in calm[:MOST_CALM])})" if calm else ""
     return f"{name(scope)}: {what}, since {instant(onset_at)}; {spread}, {rest}{beside}."
+
+
+def deviation(signal: Signal) -> str:
+    """What deviates, and by how much, as in the sentence; of a signal that this version does not know, its name."""
+    return _signal(signal) if signal.signal in _NAMES else f"{signal.operation} {signal.signal} {signal.direction}"
 
 
 def _beside(one: Contrast, scope: Sequence[tuple[str, str]]) -> str:
@@ -73,10 +78,9 @@ def instant(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def deviation(signal: Signal) -> str:
-    """What deviates, and by how much: `playback_start latency 1250 ms instead of 1000 ms (+25 %)`."""
+def _signal(signal: Signal) -> str:
     where = "" if signal.operation == "*" else f"{signal.operation} "
-    noun = where + _NAMES.get(signal.signal, signal.signal)
+    noun = where + _NAMES[signal.signal]
     if signal.quantile is not None and signal.quantile > 0.5:
         noun += f" at the {100 * signal.quantile:.0f}th percentile"
     if signal.observed is None or signal.expected is None:

@@ -17,7 +17,7 @@ from typing import Final
 
 import aiohttp
 
-from pipeline.sinks.access import Access
+from pipeline.sinks.access import HttpAccess
 from pipeline.sinks.alert import instant
 
 ALERTNAME: Final = "SeamwatchAlive"
@@ -51,13 +51,13 @@ class Heartbeat:
         *,
         deployment: str,
         now: Callable[[], float],
-        access: Access | None = None,
+        access: HttpAccess | None = None,
         pulse: Pulse | None = None,
     ) -> None:
         self._urls = [url.rstrip("/") + _PATH for url in urls]
         self._labels = {"alertname": ALERTNAME, "deployment": deployment, "severity": "none"}
         self._now = now
-        self._access = access or Access()
+        self._access = access or HttpAccess()
         self._pulse = pulse or Pulse()
         self._minute = -1
         self._moved_at: float | None = None
