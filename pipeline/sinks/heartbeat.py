@@ -22,6 +22,7 @@ from pipeline.sinks.alert import instant
 
 ALERTNAME: Final = "SeamwatchAlive"
 _PATH: Final = "/api/v2/alerts"
+_LOOK_S: Final = 1.0
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -75,7 +76,10 @@ class Heartbeat:
                 now = self._now()
                 if self._moved_at is not None and now - self._moved_at < self._pulse.quiet_s:
                     await asyncio.gather(*(self._post(session, url, now) for url in self._urls))
-                await asyncio.sleep(self._pulse.every_s)
+                    await asyncio.sleep(self._pulse.every_s)
+                else:
+                    # Soon after the first progress it is said, and not only a while later.
+                    await asyncio.sleep(min(self._pulse.every_s, _LOOK_S))
 
     async def _post(self, session: aiohttp.ClientSession, url: str, now: float) -> None:
         alert = {
