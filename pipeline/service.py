@@ -19,7 +19,7 @@ from pipeline.intent import CurrentIntent, Intent
 from pipeline.messages import Proof, Tick
 from pipeline.metrics import Metrics
 from pipeline.reload import Directory, Reloader
-from pipeline.sinks import Access, AlertmanagerSink, Heartbeat, MeterSink, Sink, Told, Webhook
+from pipeline.sinks import AlertmanagerSink, Heartbeat, HttpAccess, MeterSink, Sink, Told, Webhook
 from pipeline.stream.agents.courier import Delivery
 from pipeline.stream.clients import confluent
 from pipeline.stream.health import Health
@@ -74,9 +74,11 @@ class Service:
         self._worker = Worker(settings, around, say)
         self._say = say
         told = settings.telling
-        self._access = _access(told.alertmanager)
+        self._alertmanager_access = _access(told.alertmanager)
         self._webhook_access = _access(told.webhook_reach)
-        self._heartbeat = Heartbeat(told.alertmanagers, deployment=settings.group, now=time.time, access=self._access)
+        self._heartbeat = Heartbeat(
+            told.alertmanagers, deployment=settings.group, now=time.time, access=self._alertmanager_access
+        )
 
     @property
     def health(self) -> Health:
@@ -160,7 +162,7 @@ class Service:
                 page=self._page_url,
                 name=name,
                 told=told,
-                access=self._access,
+                access=self._alertmanager_access,
             )
             for name, url in zip(names, self._settings.telling.alertmanagers, strict=False)
         ]
@@ -211,5 +213,5 @@ class Service:
             self.board.anchors(message)
 
 
-def _access(reach: Reach) -> Access:
-    return Access(context(reach.tls) if reach.tls is not None else None, reach.authorization)
+def _access(reach: Reach) -> HttpAccess:
+    return HttpAccess(context(reach.tls) if reach.tls is not None else None, reach.authorization)

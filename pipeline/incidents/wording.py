@@ -45,7 +45,7 @@ def summary(
 
     `affected` cohorts are in the scope, `others` are not; `contrast` names some that might have been.
     """
-    what = "; ".join(deviation(signal) for signal in signals[:MOST_SIGNALS])
+    what = "; ".join(_signal(signal) for signal in signals[:MOST_SIGNALS])
     more = len(signals) - MOST_SIGNALS
     if more > 0:
         what += f"; and {more} more signals" if more > 1 else "; and 1 more signal"
@@ -80,7 +80,10 @@ def instant(at: int) -> str:
 
 
 def deviation(signal: Signal) -> str:
-    """What deviates, and by how much: `playback_start latency 1250 ms instead of 1000 ms (+25 %)`."""
+    """What deviates, and by how much: `playback_start latency 1250 ms instead of 1000 ms (+25 %)`; of a signal that
+    this version does not know, its name."""
+    if signal.signal not in _NAMES:
+        return f"{signal.operation} {signal.signal} {signal.direction}"
     if signal.observed is None or signal.expected is None:
         return f"{noun(signal)} {signal.direction}"
     is_time = signal.signal in ("latency", "delay") and signal.ratio is not None
@@ -92,7 +95,7 @@ def deviation(signal: Signal) -> str:
 def noun(signal: Signal) -> str:
     """What deviates, without how far."""
     where = "" if signal.operation == "*" else f"{signal.operation} "
-    name = where + _NAMES.get(signal.signal, signal.signal)
+    name = where + _NAMES[signal.signal]
     if signal.quantile is not None and signal.quantile > 0.5:
         name += f" at the {100 * signal.quantile:.0f}th percentile"
     return name

@@ -12,7 +12,7 @@ What a worker does with a sink (`Sink`), and all that it does:
 are for; `Heartbeat` is no sink: it tells that there is somebody to tell.
 """
 
-from pipeline.sinks.access import Access
+from pipeline.sinks.access import HttpAccess
 from pipeline.sinks.alertmanager import AlertmanagerSink, Pace
 from pipeline.sinks.alerts import Told
 from pipeline.sinks.heartbeat import Heartbeat, Pulse
@@ -22,9 +22,9 @@ from pipeline.sinks.stdout import StdoutSink
 from pipeline.sinks.webhook import Patience, Webhook
 
 __all__ = [
-    "Access",
     "AlertmanagerSink",
     "Heartbeat",
+    "HttpAccess",
     "MeterSink",
     "Pace",
     "Patience",

@@ -14,7 +14,7 @@ def _nobody() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class HttpAccess:
     """tls: None for the system's certificates. authorization: value of that header, asked for with each request, so
     that a token that somebody else keeps fresh is taken up; raises OSError when it cannot be had now.
     """

@@ -34,7 +34,7 @@ import msgspec
 
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
-from pipeline.sinks.access import Access
+from pipeline.sinks.access import HttpAccess
 from pipeline.sinks.alert import ALERTNAME, instant
 from pipeline.sinks.alerts import Alert, Alerts, Told
 
@@ -101,12 +101,12 @@ class AlertmanagerSink:
         page: str | None = None,
         name: str = NAME,
         told: Told | None = None,
-        access: Access | None = None,
+        access: HttpAccess | None = None,
         pace: Pace | None = None,
         chance: Random | None = None,
     ) -> None:
         self._name = name
-        self._access = access or Access()
+        self._access = access or HttpAccess()
         self._url = url.rstrip("/") + _PATH
         self._metrics = metrics
         self._now = now

@@ -17,11 +17,12 @@ from typing import Final
 
 import aiohttp
 
-from pipeline.sinks.access import Access
+from pipeline.sinks.access import HttpAccess
 from pipeline.sinks.alert import instant
 
 ALERTNAME: Final = "SeamwatchAlive"
 _PATH: Final = "/api/v2/alerts"
+_LOOK_S: Final = 1.0
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -51,13 +52,13 @@ class Heartbeat:
         *,
         deployment: str,
         now: Callable[[], float],
-        access: Access | None = None,
+        access: HttpAccess | None = None,
         pulse: Pulse | None = None,
     ) -> None:
         self._urls = [url.rstrip("/") + _PATH for url in urls]
         self._labels = {"alertname": ALERTNAME, "deployment": deployment, "severity": "none"}
         self._now = now
-        self._access = access or Access()
+        self._access = access or HttpAccess()
         self._pulse = pulse or Pulse()
         self._minute = -1
         self._moved_at: float | None = None
@@ -75,7 +76,10 @@ class Heartbeat:
                 now = self._now()
                 if self._moved_at is not None and now - self._moved_at < self._pulse.quiet_s:
                     await asyncio.gather(*(self._post(session, url, now) for url in self._urls))
-                await asyncio.sleep(self._pulse.every_s)
+                    await asyncio.sleep(self._pulse.every_s)
+                else:
+                    # Soon after the first progress it is said, and not only a while later.
+                    await asyncio.sleep(min(self._pulse.every_s, _LOOK_S))
 
     async def _post(self, session: aiohttp.ClientSession, url: str, now: float) -> None:
         alert = {

@@ -26,7 +26,7 @@ from pipeline.codec import encode
 from pipeline.incidents.message import message
 from pipeline.messages import Incident
 from pipeline.metrics import Metrics
-from pipeline.sinks.access import Access
+from pipeline.sinks.access import HttpAccess
 from pipeline.sinks.signing import HEADER, sign
 
 NAME: Final = "webhook"
@@ -74,7 +74,7 @@ class Webhook:
         metrics: Metrics,
         now: Callable[[], float],
         page: str | None = None,
-        access: Access | None = None,
+        access: HttpAccess | None = None,
         patience: Patience | None = None,
         chance: Random | None = None,
     ) -> None:
@@ -83,7 +83,7 @@ class Webhook:
         self._metrics = metrics
         self._now = now
         self._page = page
-        self._access = access or Access()
+        self._access = access or HttpAccess()
         self._patience = patience or Patience()
         self._chance = chance or Random()
         self._session: aiohttp.ClientSession | None = None

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from pipeline.messages import Effect, Incident
 from pipeline.metrics import Metrics
-from pipeline.sinks import Access, AlertmanagerSink, Told
+from pipeline.sinks import AlertmanagerSink, HttpAccess, Told
 from pipeline.sinks import alerts as alerts_module
 from pipeline.sinks.alert import labels_of
 from pipeline.sinks.alerts import Alerts
@@ -165,7 +165,7 @@ async def test_it_is_reached_over_tls_by_whom_it_knows_alone(metrics: Metrics, a
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
     async with serving(app, context) as url:
-        access = Access(trust, lambda: authorization)
+        access = HttpAccess(trust, lambda: authorization)
         sink = AlertmanagerSink(url, metrics=metrics, now=time.time, access=access, pace=QUICK)
         await sink.send(FIRING)
 
@@ -193,7 +193,7 @@ async def test_a_token_that_cannot_be_read_now_is_waited_for(metrics: Metrics, n
 
     app.router.add_post("/api/v2/alerts", alerts)
     async with serving(app) as url:
-        access = Access(authorization=token)
+        access = HttpAccess(authorization=token)
         sink = AlertmanagerSink(url, metrics=metrics, now=time.time, access=access, pace=QUICK)
         await sink.send(FIRING)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.codec import decode, encode
 from pipeline.messages import Incident, LedgerEntry, Signal
 from pipeline.metrics import Metrics
-from pipeline.sinks import Access, Patience, Webhook, signing
+from pipeline.sinks import HttpAccess, Patience, Webhook, signing
 from pipeline.sinks.signing import HEADER, sign, verify
 from pipeline.sinks.webhook import KEY_HEADER, LARGEST, body_of, key_of
 from tests.integration.serving import serving
@@ -134,7 +134,7 @@ async def test_neither_the_secret_nor_a_token_is_in_the_log_or_in_any_text(
 ) -> None:
     caplog.set_level("DEBUG")
     receiver.statuses = [500, 400, 400, 400]
-    access = Access(authorization=lambda: "Bearer token-of-the-test")
+    access = HttpAccess(authorization=lambda: "Bearer token-of-the-test")
     webhook = Webhook(receiver.url, SECRET, metrics=metrics, now=lambda: NOW, access=access, patience=QUICK)
     await webhook.deliver(FIRING, encode(FIRING))
     await webhook.close()
