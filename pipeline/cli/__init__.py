@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "learn": "build anchors from records on disk or in topics",
     "accept": "accept the present level of a scope as its anchor, with who and why",
     "worker": "the always-on stream processor, against a real Kafka",
+    "inspect": "look into what a stage knows: any model's state, readable",
+    "token": "make a token that lets somebody read or act on the page",
     "rejects": "list, show and redrive records that could not be used",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",

@@ -179,7 +179,7 @@ def _progress(demo: Demo) -> str:
 
 
 def _cohorts(demo: Demo) -> list[CohortView]:
-    return demo.service.board.cohorts.view({}) if demo.service is not None else []
+    return demo.service.cohorts() if demo.service is not None else []
 
 
 def _is_learnt(cohort: CohortView) -> bool:

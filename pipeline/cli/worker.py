@@ -21,6 +21,13 @@ _OPTIONS: Final = {
     "group": "group",
     "stages": "stages",
     "web": "web",
+    "web_prefix": "web_prefix",
+    "web_tokens_file": "web_tokens_file",
+    "web_proxies": "web_proxies",
+    "web_user_header": "web_user_header",
+    "web_actors": "web_actors",
+    "web_open": "web_open",
+    "web_hosts": "web_hosts",
     "alertmanager": "alertmanager",
     "idle_after_s": "idle_after",
     "checkpoint_s": "checkpoint",
@@ -50,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web", metavar="HOST:PORT", help="page, API, health, metrics (default 127.0.0.1:6066; or off)"
     )
+    configure_page(parser)
     parser.add_argument("--alertmanager", metavar="URL", help="post incidents to this Alertmanager")
     parser.add_argument(
         "--idle-after", metavar="S", help="a silent partition holds nobody up after so long (default 10)"
@@ -65,6 +73,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--stall", metavar="S", help="end when records wait and none are taken for so long (default 120)"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what Faust and the Kafka client say, too")
+
+
+def configure_page(parser: argparse.ArgumentParser) -> None:
+    """Who may read and act on the page, and under which names it stands."""
+    page = parser.add_argument_group(
+        "the page", "From loopback everybody may read and act; from beyond nobody, without a token or a trusted proxy."
+    )
+    page.add_argument("--web-prefix", metavar="PATH", help="path under which all of it stands, such as /seamwatch")
+    page.add_argument("--web-tokens-file", metavar="FILE", help="who may read and act, by token; see `seamwatch token`")
+    page.add_argument("--web-proxies", metavar="NET,…", help="proxies that are believed when they name a user")
+    page.add_argument("--web-user-header", metavar="NAME", help="where they name it (default X-Forwarded-User)")
+    page.add_argument("--web-actors", metavar="NAME,…", help="users of the proxies that may act; * for all of them")
+    page.add_argument("--web-open", metavar="on|off", help="anybody may read, from beyond loopback too (default off)")
+    page.add_argument("--web-hosts", metavar="NAME,…", help="further names under which it is reached")
 
 
 def configure_settings(parser: argparse.ArgumentParser) -> None:
@@ -116,13 +138,14 @@ def given_security(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     # Faust is only loaded by who works with it.
-    from pipeline.service import PageError, Service
+    from pipeline.service import PageError, Service, access_of
     from pipeline.stream import settings as stream_settings
 
     try:
         directory = Path(arguments.config) if arguments.config is not None else None
         settings = stream_settings.load(given(arguments), os.environ, directory)
         intent = configuration(directory).intent if directory is not None else default()
+        access = access_of(settings)
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"seamwatch worker: {fault}", file=sys.stderr)
@@ -132,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     async def work() -> int:
-        service = Service(settings, intent, _say)
+        service = Service(settings, intent, _say, access=access)
         service.end_on_signals()
         service.guard()
         return await service.run()
