@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.simulate.events import Batch
 from pipeline.simulate.formats import messages
@@ -22,6 +23,8 @@ _SETTINGS: Final = {
 ANSWER_S: Final = 10.0
 """How long a broker may take to answer at all."""
 _NAP_S: Final = 0.005
+PARTITIONS: Final = 4
+"""Of a topic that is not there yet."""
 
 
 class DeliveryError(Exception):
@@ -40,6 +43,8 @@ def produce(
     format_name: str = "canonical",
 ) -> int:
     """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
+
+    A topic that is not there is created: whoever simulates an operator owns the operator's topic.
 
     speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. partition: all to this
     one; -1: each to its key's. client: further settings of confluent-kafka, such as how to connect.
@@ -60,12 +65,14 @@ def produce(
     own = {"bootstrap.servers": brokers, "error_cb": troubled, "log_level": 0}
     producer = Producer({**(client or {}), **own, **_SETTINGS})
     try:
-        producer.list_topics(topic, timeout=ANSWER_S)
+        found = producer.list_topics(topic, timeout=ANSWER_S).topics[topic].error
     except KafkaException as error:
         # The first trouble says more (a certificate, a password) than that time ran out.
         producer.poll(0)
         msg = f"{brokers}: no broker answers: {troubles[0] if troubles else error.args[0].str()}"
         raise DeliveryError(msg) from None
+    if found is not None and found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        _create(topic, {**(client or {}), "bootstrap.servers": brokers, "log_level": 0})
     pace = _Pace(speed) if speed is not None else None
     written = 0
     for batch in batches:
@@ -87,6 +94,18 @@ def produce(
     if failures or left:
         raise DeliveryError(failures[0] if failures else f"{topic}: {left} records were not acknowledged")
     return written
+
+
+def _create(topic: str, client: Mapping[str, Any]) -> None:
+    """Raises DeliveryError."""
+    # Held: what an AdminClient was asked for dies with it.
+    admin = AdminClient(dict(client))
+    try:
+        admin.create_topics([NewTopic(topic, PARTITIONS)])[topic].result(ANSWER_S)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            msg = f"{topic}: it is not there, and cannot be created: {error.args[0].str()}"
+            raise DeliveryError(msg) from error
 
 
 class _Pace:

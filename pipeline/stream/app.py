@@ -90,6 +90,9 @@ def create_app(settings: Settings, works: Sequence[Work], client: Mapping[str, A
         broker_check_crcs=False,
         producer_acks=-1,
         producer_linger=0.005,
+        # What is full must be delivered before more is taken for its partition. Of 16 kB, as is the default, that would
+        # be after every window message, and ingest would wait for the broker half of its time.
+        producer_max_batch_size=1 << 20,
         producer_max_request_size=LARGEST_MESSAGE,
         stream_buffer_maxsize=_BUFFERED,
         # Holdings finish their work in on_partitions_revoked; what Faust would wait for are acknowledgements.

@@ -37,8 +37,9 @@ from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
-CHUNK: Final = 4_000
-"""Records in one message at most: between two of them, some 20 ms, the event loop breathes."""
+CHUNK: Final = 16_000
+"""Records in one message at most: between two of them, some 80 ms, the event loop breathes. A batch is dealt with in
+arrays, so that a smaller one costs more a record."""
 
 FETCH_WAIT_MS: Final = 250
 
