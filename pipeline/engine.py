@@ -1,6 +1,6 @@
 """The pure chain, put together once: what `replay`, drills and tests drive; the live agents drive the same stages.
 
-    records ──Ingest──► Windows, Tick, Reject ──Baseline──► Evidence, Anchors, Tick ──Pattern──► Incident
+    records ──Ingest──► Windows, Tick, Reject ──Baseline──► Evidence, Anchors, Change, Tick ──Pattern──► Incident
 
 Each stage is fed one message (ingest: one batch of records) and answers with the messages for the next. No stage reads
 a clock or does I/O.
@@ -11,15 +11,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from pipeline.detect.baseline import Baseline
-from pipeline.detect.evidence import Anchors, Evidence, Learned
+from pipeline.detect.evidence import Evidence, Learned
 from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest
 from pipeline.intent import Intent
-from pipeline.messages import Decision, Incident, Reject, Tick, Windows
+from pipeline.messages import Action, Change, Decision, Incident, Reject, Tick, Windows
 from pipeline.operators import Adapter
 from pipeline.records import RecordBatch
+
+Told: TypeAlias = Decision | Action | Change
+
+
+def identity_of(told: Told) -> str:
+    """What makes it count once."""
+    if isinstance(told, Decision):
+        return told.decision_id
+    return told.action_id if isinstance(told, Action) else told.change_id
 
 
 @dataclass(slots=True)
@@ -29,6 +39,8 @@ class Output:
     rejects: list[Reject] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
+    vain: list[Action] = field(default_factory=list)
+    """Actions about an incident that there was not."""
 
 
 class Engine:
@@ -36,7 +48,7 @@ class Engine:
 
     Args:
         learned: anchors to start with. Raises SnapshotError when they do not fit together.
-        decisions: what persons decided; each counts when the arrival clock has come to it.
+        decisions: what people decided, did, or told of; each counts when the arrival clock has come to it.
     """
 
     def __init__(
@@ -45,12 +57,12 @@ class Engine:
         source: str = "replay",
         adapter: str | Adapter = "canonical",
         learned: Iterable[Learned] = (),
-        decisions: Iterable[Decision] = (),
+        decisions: Iterable[Told] = (),
     ) -> None:
         self.ingest = Ingest(source, adapter=adapter)
         self.baseline = Baseline([source])
         self.pattern = Pattern([self.baseline.name], intent)
-        self._decisions = deque(sorted(decisions, key=lambda decision: (decision.at, decision.decision_id)))
+        self._told = deque(sorted(decisions, key=lambda one: (one.at, identity_of(one))))
         for each in learned:
             self.baseline.feed(each)
 
@@ -73,13 +85,20 @@ class Engine:
 
     def windows(self, message: Windows | Tick, out: Output) -> None:
         """Take what an ingest stage said."""
-        while isinstance(message, Tick) and self._decisions and self._decisions[0].at < message.minute:
-            self._feed(self._decisions.popleft(), out)
+        while isinstance(message, Tick) and self._told and self._told[0].at < message.minute:
+            self._tell(self._told.popleft(), out)
         self._feed(message, out)
+
+    def _tell(self, told: Told, out: Output) -> None:
+        if isinstance(told, Decision):
+            self._feed(told, out)
+            return
+        if isinstance(told, Action) and not self.pattern.knows(told):
+            out.vain.append(told)
+        out.incidents += self.pattern.feed(told)
 
     def _feed(self, message: Windows | Tick | Decision, out: Output) -> None:
         for found in self.baseline.feed(message):
             if isinstance(found, Evidence):
                 out.evidence.append(found)
-            assert isinstance(found, Evidence | Anchors | Tick)
             out.incidents += self.pattern.feed(found)

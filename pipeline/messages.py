@@ -361,3 +361,5 @@ class Incident(msgspec.Struct, frozen=True, tag="incident"):
     containment: list[str] = []
     """First steps that the intent has for the services touched, and their runbooks."""
     runbooks: list[str] = []
+    split_from: str | None = None
+    """The incident that was said of this scope as well, before it narrowed."""

@@ -14,9 +14,9 @@ from typing import BinaryIO, Final
 import msgspec
 
 from pipeline.detect.evidence import Evidence, Learned
-from pipeline.engine import Engine, Output
+from pipeline.engine import Engine, Output, Told
 from pipeline.intent import Intent, Severity
-from pipeline.messages import Decision, Incident, Reject
+from pipeline.messages import Action, Incident, Reject
 from pipeline.operators import Adapter
 from pipeline.recordfile import InputFault, RecordFiles
 
@@ -42,6 +42,7 @@ class Result:
         first_at, last_at: least and greatest arrival time of the records used, ms epoch; None without any.
         incidents: every change of an incident, in order.
         faults: inputs that could not be read to their end.
+        vain: actions about an incident that there was not when their time came.
     """
 
     records: int
@@ -53,6 +54,7 @@ class Result:
     last_at: int | None
     incidents: list[Incident] = field(default_factory=list)
     faults: list[InputFault] = field(default_factory=list)
+    vain: list[Action] = field(default_factory=list)
     fired: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +68,7 @@ def replay(
     *,
     adapter: str | Adapter = "canonical",
     learned: Iterable[Learned] = (),
-    decisions: Iterable[Decision] = (),
+    decisions: Iterable[Told] = (),
     progress: Callable[[int], object] = lambda bytes_read: None,
 ) -> Result:
     """Feed the records of `files` to the engine and write what it says. `progress` is told the bytes read so far.
@@ -78,6 +80,7 @@ def replay(
     """
     engine = Engine(intent, adapter=adapter, learned=learned, decisions=decisions)
     incidents: list[Incident] = []
+    vain: list[Action] = []
 
     def take(output: Output) -> None:
         if goals.rejects is not None:
@@ -87,6 +90,7 @@ def replay(
         if goals.incidents is not None:
             goals.incidents.writelines(map(incident_line, output.incidents))
         incidents.extend(output.incidents)
+        vain.extend(output.vain)
 
     for batch in files:
         take(engine.feed(batch))
@@ -103,6 +107,7 @@ def replay(
         last_at=totals.last_at,
         incidents=incidents,
         faults=files.faults,
+        vain=vain,
     )
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from pipeline.cli.bar import shown
-from pipeline.cli.handovers import UnusableFileError, read_decisions, read_learned
+from pipeline.cli.handovers import UnusableFileError, read_changes, read_decisions, read_learned
 from pipeline.config.directory import Configuration, configuration
 from pipeline.incidents.wording import instant
 from pipeline.intent import ConfigurationError
@@ -40,8 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--operator", metavar="NAME", help="whose records they are, by its file in --config")
     parser.add_argument("--learned", metavar="FILE", help="anchors to start with, as `seamwatch learn` wrote them")
     parser.add_argument(
-        "--decisions", metavar="FILE.ndjson", help="what persons decided, as `seamwatch accept --to` wrote it"
+        "--decisions",
+        metavar="FILE.ndjson",
+        help="what people decided, did or told of, as `accept`, `incident` and `changes add` wrote it with --to",
     )
+    parser.add_argument("--changes", metavar="FILE", help="known changes, NDJSON or YAML (docs/incidents.md)")
     parser.add_argument("--incidents", metavar="OUT.ndjson", help="every change of an incident, one a line")
     parser.add_argument(
         "--evidence", metavar="OUT.ndjson", help="what was seen and expected, one cohort and minute a line"
@@ -78,8 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         learned = read_learned(arguments.learned) if arguments.learned is not None else []
         decisions = read_decisions(arguments.decisions) if arguments.decisions is not None else []
+        decisions += read_changes(arguments.changes) if arguments.changes is not None else []
     except UnusableFileError as error:
-        print(f"seamwatch replay: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"seamwatch replay: {line}", file=sys.stderr)
         return 2
     wrong = _clash(arguments)
     if wrong is not None:
@@ -104,6 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         print(f"seamwatch replay: {error.filename or 'an output'} cannot be written: {error.strerror}", file=sys.stderr)
         return 2
+    for action in result.vain:
+        what = f"{action.verb} of {action.by} at {instant(action.at)}"
+        print(f"seamwatch replay: {what}: there was no incident {printable(action.incident_id)} then", file=sys.stderr)
     for unread in result.faults:
         print(f"seamwatch replay: {unread}", file=sys.stderr)
     if arguments.json:
@@ -116,7 +124,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _clash(arguments: argparse.Namespace) -> str | None:
     """What is wrong with the outputs: nothing may be written over an input, or twice."""
     inputs = {os.path.realpath(name) for name in arguments.files if name != STDIN}
-    inputs |= {os.path.realpath(name) for name in (arguments.learned, arguments.decisions) if name is not None}
+    inputs |= {
+        os.path.realpath(name)
+        for name in (arguments.learned, arguments.decisions, arguments.changes)
+        if name is not None
+    }
     seen: set[str] = set()
     for option in _OUTPUTS:
         name = getattr(arguments, option)

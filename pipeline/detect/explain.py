@@ -3,7 +3,7 @@ affected, and what each stretch of time added."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -92,6 +92,20 @@ class Explainer:
         )
         effect = given.effect[node]
         return finding, {given.verdict.judged[i].name: float(effect[i]) for i in reversed(picked)}
+
+    def standing(self, given: Given, totals: Sums, node: int, names: Iterable[str]) -> tuple[Signal, ...]:
+        """What is observed and expected now of the channels with these names, the first of each signal."""
+        members = np.array(given.verdict.lattice.members[node])
+        index = {one.name: i for i, one in enumerate(given.verdict.judged)}
+        out: dict[tuple[str, str], Signal] = {}
+        for i in (index[name] for name in names if name in index):
+            channel = given.verdict.judged[i].channel
+            observed, expected = self._values(given, totals, members, i)
+            ratio = _figures(observed / expected) if expected else None
+            quantile = {"latency": 0.5, "tail": TAIL_QUANTILE}.get(channel.signal)
+            values = "up", _figures(observed), _figures(expected), ratio, 0.0, "step", quantile
+            out.setdefault(channel, Signal(channel.operation, channel.reported_signal, *values))
+        return tuple(out.values())
 
     def _change(self, node: int, channel: int, known: Sequence[int]) -> tuple[_Look, Change, NDArray[np.int64]]:
         """When the leading signal changed, seen on the longest span, or on a closer one where that shows it better or

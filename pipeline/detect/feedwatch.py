@@ -64,19 +64,24 @@ class FeedWatch:
         at: int,
     ) -> Incident | None:
         if case is None or case.state == "resolved":
+            if case is not None and trouble is None:
+                # What a person has said was of this time; of the next nothing was said.
+                case.muted_until = None
+            if case is not None and trouble is not None and _is_silenced(case, trouble, at):
+                return None
             if trouble is None or (trouble.waits and at - trouble.since < FIRING_MINUTES * MINUTE_MS):
                 return None
             return incidents.begin(_finding(scope, trouble), "firing", at)[1]
         if case.state == "firing":
             if trouble is None:
-                return incidents.change(case, "recovering", at)
+                return incidents.change(case, "recovering", at, why=_back(health))
             if trouble.signal.signal != case.finding.signals[0].signal:
                 return incidents.change(case, "firing", at, _finding(scope, trouble))
         elif case.state == "recovering":
             if trouble is not None:
                 return incidents.change(case, "firing", at, _finding(scope, trouble))
             if health.state == "ok" and at - case.changed_at >= STEADY_MINUTES * MINUTE_MS:
-                return incidents.change(case, "resolved", at)
+                return incidents.change(case, "resolved", at, why=_back(health))
         return None
 
 
@@ -123,6 +128,17 @@ def _trouble(scope: Scope, health: FeedPart, at: int) -> Trouble | None:
             f"since {wording.instant(health.pooled_since)}; records of new ones are counted together and not judged.",
         )
     return None
+
+
+def _is_silenced(case: Case, trouble: Trouble, at: int) -> bool:
+    return case.is_muted(at) and trouble.signal.signal == case.finding.signals[0].signal
+
+
+def _back(health: FeedPart) -> str:
+    """Why it is believed to be over."""
+    usual = f" where {health.expected:.0f} are expected" if health.expected > 0 else ""
+    delay = f", {_seconds(health.delay_ms)} after what they tell of" if health.delay_ms > 0 else ""
+    return f"The telemetry is back: {health.records} records a minute{usual}{delay}."
 
 
 def _finding(scope: Scope, trouble: Trouble) -> Finding:

@@ -15,17 +15,19 @@ from pipeline.detect.history import SPANS, History, Span, Sums
 from pipeline.detect.judge import FORMING_NATS, Found, Judge
 from pipeline.detect.references import References
 from pipeline.detect.verdict import Given, Verdict
-from pipeline.incidents.life import Case, Incidents, differs
+from pipeline.incidents import telling
+from pipeline.incidents.hold import next_state
+from pipeline.incidents.life import Case, Incidents, Scope, differs
+from pipeline.incidents.people import STRONGER
 from pipeline.intent import Intent
 from pipeline.messages import Incident
 
 Floats: TypeAlias = NDArray[np.float64]
 
+HOUR_MS: Final = 3_600_000
 GONE: Final = 0.4
 """Recovering: the effect is surely below this part of what it was."""
 BACK: Final = 0.7
-STEADY_MS: Final = 3_600_000
-"""Recovering for so long is resolved."""
 FADES_MS: Final = 6 * 3_600_000
 """A pattern that formed and was not seen again for so long came to nothing."""
 SHARPER: Final = 1.3
@@ -51,6 +53,15 @@ class _Seen:
     span: Span
     verdict: Verdict
     totals: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class _Recovery:
+    """Whether the effect is surely gone, or surely back; what is seen now, and in which span."""
+
+    gone: bool = False
+    back: bool = False
+    told: str = ""
 
 
 class Follower:
@@ -80,6 +91,7 @@ class Follower:
             seen = _Seen(span, self._judge.verdict(span, totals), totals)
             latest.append(seen)
             out += self._search(seen, at, lag_ms)
+            out += self._louder(seen, at, lag_ms)
         out += self._follow(at, latest, lag_ms)
         return out
 
@@ -87,7 +99,7 @@ class Follower:
         """Raise what stands out, one after the other, each time with what is known taken out."""
         out: list[Incident] = []
         days = self._judge.days(seen.span)
-        quiet = not any(True for _ in self._cases(seen.span, at))
+        quiet = all(case.is_muted(at) for case in self._cases(seen.span, at))
         for _ in range(MOST_CASES):
             cases = list(self._cases(seen.span, at))
             known = self._nodes(cases)
@@ -95,26 +107,33 @@ class Follower:
             found = self._judge.strongest(given, seen.span, days, self._news(given, cases))
             if found is None:
                 break
-            if quiet:
-                self._judge.sight(found, at)
-                quiet = False
+            sighted = self._judge.sight(found, at) if quiet else None
+            quiet = False
             self.evidence = max(self.evidence, found.net / math.log(10.0))
             if found.net <= -FORMING_NATS:
                 break
             raised = self._raise(seen, given, known, found, at, lag_ms)
             out += raised
+            case = self._incidents.by_id(raised[0].incident_id) if raised else None
+            if case is not None and case.sighted is None:
+                case.sighted = sighted
             if not raised or found.net < 0.0:
                 break
         return out
 
     def _cases(self, span: Span, at: int) -> list[Case]:
-        """Incidents that this span's data belong to: those that fire or recover, and past ones (that may be forming
-        again) it still looks back on."""
+        """Incidents that this span's data belong to: those that fire or recover, past ones (that may be forming again)
+        it still looks back on, and those that are not to be raised again."""
         found = []
         for case in self._incidents:
-            if case.finding.kind != "pattern" or case.fired_at is None or case.merged_into is not None:
+            if case.finding.kind != "pattern" or case.merged_into is not None:
+                continue
+            if case.is_muted(at):
+                found.append(case)
                 continue
             since = case.recovered_at
+            if case.fired_at is None:
+                continue
             if case.state in ("resolved", "forming") and since is not None and at - span.ms >= since:
                 continue
             found.append(case)
@@ -167,10 +186,47 @@ class Follower:
             case.effects = effects
             case.changed_at = at
             return []
-        case, record = self._incidents.begin(finding, state, at)
+        case, record = self._incidents.begin(finding, state, at, self._split_from(node, channels))
         case.effects = effects
         case.strength = float(given.score[node, found.channel])
         return [record]
+
+    def _split_from(self, node: int, channels: Sequence[int]) -> tuple[str, Scope] | None:
+        """The open incident that was said of a scope as well before it narrowed, and of which one then."""
+        lattice = self._judge.lattice
+        assert lattice is not None
+        members = set(lattice.members[node])
+        for case in self._open():
+            if not any(case.effect_of(self._judge.judged[k].channel.signal) > 0 for k in channels):
+                continue
+            for scope in case.left:
+                before = lattice.node.get(scope)
+                if before is not None and members < set(lattice.members[before]):
+                    return case.incident_id, scope
+        return None
+
+    def _louder(self, seen: _Seen, at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
+        """Raise again what a person has silenced, when other signals stand out there, or the same surely stronger."""
+        out: list[Incident] = []
+        lattice = self._judge.lattice
+        assert lattice is not None
+        for case in list(self._incidents):
+            node = lattice.node.get(case.scope)
+            if case.finding.kind != "pattern" or node is None or not case.is_muted(at):
+                continue
+            known = self._others(case, seen.span, at)
+            given = seen.verdict.given(known)
+            news = np.zeros(given.score.shape, dtype=np.bool_)
+            for k, one in enumerate(self._judge.judged):
+                was, error = case.effect_of(one.channel.signal), float(max(given.c[node, k], 1e-12)) ** -0.5
+                news[node, k] = was <= 0 or given.effect[node, k] - error >= STRONGER * was
+            found = self._judge.strongest(given, seen.span, self._judge.days(seen.span), news)
+            if found is None or found.net < 0.0:
+                continue
+            finding, case.effects = self._explainer.finding(given, seen.totals, node, known, found.net, lag_ms)
+            case.strength = float(given.score[node, found.channel])
+            out.append(self._incidents.begin(finding, "firing", at)[1])
+        return out
 
     def _best(self, given: Given, node: int, channels: Sequence[int]) -> int:
         """The scope, above or below `node`, that explains the deviation most plausibly."""
@@ -213,7 +269,8 @@ class Follower:
         first.parts = tuple(dict.fromkeys(scope for case in inside for scope in (*case.parts, case.scope)))[
             -MOST_PARTS:
         ]
-        out = [self._incidents.change(first, "firing", at, finding)]
+        why = telling.grown([case.scope for case in inside])
+        out = [self._incidents.change(first, "firing", at, finding, why)]
         return out + self._merge(first, at)
 
     def _merge(self, into: Case, at: int) -> list[Incident]:
@@ -227,9 +284,12 @@ class Follower:
             if case is into or node is None or not set(lattice.members[node]) <= members:
                 continue
             if any(into.effect_of(name.partition("/")[2]) > 0 for name in case.effects):
-                case.merged_into = into.incident_id
-                out.append(self._incidents.change(case, "resolved", at))
+                out.append(self._merged(case, into, at))
         return out
+
+    def _merged(self, case: Case, into: Case, at: int) -> Incident:
+        case.merged_into = into.incident_id
+        return self._incidents.change(case, "resolved", at, why=telling.merged(into.incident_id))
 
     # -- following ---------------------------------------------------------------------------------------------------
 
@@ -241,26 +301,24 @@ class Follower:
                 continue
             if case.state == "forming":
                 if at - case.changed_at > FADES_MS:
-                    out.append(self._incidents.change(case, "resolved", at))
+                    why = telling.faded(FADES_MS // HOUR_MS)
+                    out.append(self._incidents.change(case, "resolved", at, why=why))
                 continue
-            gone, back = self._recovered(case, at, latest)
-            if case.state == "firing" and gone:
-                out.append(self._incidents.change(case, "recovering", at))
-            elif case.state == "recovering" and back:
-                out.append(self._incidents.change(case, "firing", at))
-            elif case.state == "recovering" and gone and at - case.changed_at >= STEADY_MS:
-                out.append(self._incidents.change(case, "resolved", at))
-                self._forget(case)
+            found = self._recovered(case, at, latest)
+            state = next_state(case.state, at - case.since, case.relapses, gone=found.gone, back=found.back)
+            if state is not None:
+                out.append(self._incidents.change(case, state, at, why=found.told if found.gone else ""))
+                if state == "resolved":
+                    self.forget(case)
             elif case.state == "firing":
                 out += self._refresh(case, at, latest, lag_ms)
         return out
 
-    def _forget(self, case: Case) -> None:
+    def forget(self, case: Case) -> None:
         """What an incident explains is no evidence of another, nor of how days are."""
         lattice = self._judge.lattice
-        assert lattice is not None
-        node = lattice.node.get(case.scope)
-        if node is not None and case.recovered_at is not None:
+        node = lattice.node.get(case.scope) if lattice is not None else None
+        if lattice is not None and node is not None and case.recovered_at is not None:
             rows = self._judge.rows[list(lattice.members[node])]
             self._history.forget(rows, case.finding.onset_at, case.recovered_at)
 
@@ -272,19 +330,20 @@ class Follower:
         own = lattice.node.get(case.scope)
         return [node for node in nodes if node != own]
 
-    def _recovered(self, case: Case, at: int, latest: Sequence[_Seen]) -> tuple[bool, bool]:
+    def _recovered(self, case: Case, at: int, latest: Sequence[_Seen]) -> _Recovery:
         """Is the effect surely gone, or surely back? Asked of the shortest span that can tell, after it fired."""
         lattice = self._judge.lattice
         assert lattice is not None
         node = lattice.node.get(case.scope)
         if node is None or case.fired_at is None:
-            return False, False
-        asked = {span.name for span in SPANS if 3_600_000 <= span.ms <= 24 * 3_600_000}
+            return _Recovery()
+        asked = {span.name for span in SPANS if HOUR_MS <= span.ms <= 24 * HOUR_MS}
         for seen in latest:
             if seen.span.name not in asked or at - seen.span.ms < case.fired_at:
                 continue
             given = seen.verdict.given(self._others(case, seen.span, at))
-            tells, gone, back = False, True, False
+            tells: list[str] = []
+            gone, back = True, False
             for i, one in enumerate(seen.verdict.judged):
                 was = case.effects.get(one.name)
                 c = float(given.c[node, i])
@@ -293,12 +352,13 @@ class Follower:
                 now, error = float(given.effect[node, i]), c**-0.5
                 if error > was / 3.0:
                     continue
-                tells = True
+                tells.append(one.name)
                 gone &= now + error < GONE * was
                 back |= now - error > BACK * was
             if tells:
-                return gone, back
-        return False, False
+                seen_now = self._explainer.standing(given, seen.totals, node, tells) if gone else ()
+                return _Recovery(gone, back, telling.back(seen_now, f"{seen.span.ms // HOUR_MS} h"))
+        return _Recovery()
 
     def _refresh(self, case: Case, at: int, latest: Sequence[_Seen], lag_ms: Mapping[int, float]) -> list[Incident]:
         """While firing, a scope that explains clearly better is named instead, and a clearly stronger reading may
@@ -333,9 +393,13 @@ class Follower:
             return []
         taken = self._incidents.find(finding.scope, "pattern")
         if moved and taken is not None and taken is not case and taken.state in ("firing", "recovering"):
-            case.merged_into = taken.incident_id
-            return [self._incidents.change(case, "resolved", at)]
-        out = [self._incidents.change(case, "firing", at, finding)]
+            return [self._merged(case, taken, at)]
+        why = case.why
+        if moved:
+            why = telling.moved(case.scope, finding.scope)
+            if set(lattice.members[node]) < set(lattice.members[lattice.node[case.scope]]):
+                case.left = (*case.left, case.scope)[-MOST_PARTS:]
+        out = [self._incidents.change(case, "firing", at, finding, why)]
         return out + (self._merge(case, at) if moved else [])
 
     def _lead(self, given: Given, node: int, channels: Sequence[int]) -> list[int]:

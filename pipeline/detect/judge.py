@@ -144,12 +144,15 @@ class Judge:
         days = self._references.days[self.rows]
         return bool(self.moods.measured) and float(np.median(days)) >= SETTLED_DAYS
 
-    def sight(self, found: Found, at: int) -> None:
-        """Note a finding of quiet times that came near the nominal threshold."""
+    def sight(self, found: Found, at: int) -> str | None:
+        """Note a finding of quiet times that came near the nominal threshold; under which name, if it was noted."""
         assert self.lattice is not None
-        if self._is_settled() and found.net + self.calibration.offset > -LOOK_NATS:
-            channel = self.judged[found.channel].name if found.channel < len(self.judged) else "weak"
-            self.calibration.sight(f"{self.lattice.scopes[found.node]} {channel}", at)
+        if not self._is_settled() or found.net + self.calibration.offset <= -LOOK_NATS:
+            return None
+        channel = self.judged[found.channel].name if found.channel < len(self.judged) else "weak"
+        what = f"{self.lattice.scopes[found.node]} {channel}"
+        self.calibration.sight(what, at)
+        return what
 
     def channels_of(self, given: Given, node: int, channel: int) -> list[int]:
         """Judged channels that a finding rests on: itself, or those that make up the weak pattern."""

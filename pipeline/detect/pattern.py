@@ -16,12 +16,15 @@ from pipeline.detect.history import BLOCKS, DAY_BLOCKS, STEP_MS, History
 from pipeline.detect.judge import Judge
 from pipeline.detect.references import References
 from pipeline.detect.watermark import Watermark
-from pipeline.incidents.life import Incidents
-from pipeline.intent import Intent
-from pipeline.messages import MINUTE_MS, Incident, Tick
+from pipeline.incidents import people
+from pipeline.incidents.life import Case, Incidents
+from pipeline.intent import Intent, Severity
+from pipeline.messages import MINUTE_MS, Action, Change, Incident, Tick
 
 VERSION: Final = 2
 """Of the snapshot."""
+MOST_TOLD: Final = 10_000
+"""Actions that are remembered, so that one that comes twice counts once."""
 
 
 class Pattern:
@@ -35,9 +38,11 @@ class Pattern:
     def __init__(self, sources: Iterable[str], intent: Intent) -> None:
         self._intent = intent
         self._watermark = Watermark(sources)
-        self._pending: dict[int, list[Evidence | Anchors]] = defaultdict(list)
+        self._pending: dict[int, list[Evidence | Anchors | Change]] = defaultdict(list)
         self._closed: int | None = None
         self._lag_ms: dict[int, float] = {}
+        self._told: dict[str, None] = {}
+        """Actions that count once: the last ones."""
         self._feeds = FeedWatch(intent)
         self.incidents = Incidents(intent.workarounds)
         self.references = References()
@@ -50,8 +55,18 @@ class Pattern:
         """log10 of the strongest evidence at the last judgement, 0 being the threshold."""
         return self._follower.evidence
 
-    def feed(self, message: Evidence | Anchors | Tick) -> list[Incident]:
-        """Take one message; answer with the changes of incidents that it brought about."""
+    def feed(self, message: Evidence | Anchors | Tick | Action | Change) -> list[Incident]:
+        """Take one message; answer with the changes of incidents that it brought about.
+
+        What people do, or tell of, counts at once. What a baseline has seen for the first time waits for its minute.
+        """
+        if isinstance(message, Action):
+            return self._act(message)
+        if isinstance(message, Change):
+            if not message.inferred:
+                return self.incidents.learn(message, self._now)
+            self._pending[message.at].append(message)
+            return []
         if not isinstance(message, Tick):
             self._pending[message.minute].append(message)
             return []
@@ -61,15 +76,54 @@ class Pattern:
         out: list[Incident] = []
         for minute in sorted(minute for minute in self._pending if minute <= upto):
             out += self._advance(minute // STEP_MS)
-            messages = sorted(self._pending.pop(minute), key=lambda item: (item.source, isinstance(item, Evidence)))
-            for item in messages:
-                if isinstance(item, Anchors):
+            for item in sorted(self._pending.pop(minute), key=_order):
+                if isinstance(item, Change):
+                    self.incidents.changes.add(item, minute)
+                elif isinstance(item, Anchors):
                     self.references.take(item)
                 else:
                     out += self._count(item)
         self._closed = upto
         out += self._advance((upto + MINUTE_MS) // STEP_MS)
         return out
+
+    @property
+    def _now(self) -> int | None:
+        """The arrival clock: the end of the minute that was closed last, ms."""
+        return None if self._closed is None else self._closed + MINUTE_MS
+
+    def knows(self, action: Action) -> bool:
+        """Is there the incident that an action is about?"""
+        return self.incidents.by_id(action.incident_id) is not None
+
+    def _act(self, action: Action) -> list[Incident]:
+        case, now = self.incidents.by_id(action.incident_id), self._now
+        if case is None or now is None or action.action_id in self._told or people.fault(action) is not None:
+            return []
+        self._told[action.action_id] = None
+        while len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
+        self._heed(action, case, now)
+        record = people.act(self.incidents, case, action, now)
+        if action.verb == "accept" and case.finding.kind == "pattern":
+            self._follower.forget(case)
+        return [record]
+
+    def _heed(self, action: Action, case: Case, now: int) -> None:
+        """What a person says of an incident that fired is news of false alarms, or that there was none."""
+        if case.first_fired_at is None or case.finding.kind != "pattern":
+            return
+        pages = 1.0 if case.finding.severity is Severity.PAGE else 0.0
+        calibration = self.judge.calibration
+        if action.verb == people.FALSE_ALARM and case.verdict != people.FALSE_ALARM:
+            calibration.sight(case.sighted or case.incident_id, now)
+            calibration.false_pages += pages
+        elif action.verb == "confirm":
+            if case.verdict == people.FALSE_ALARM:
+                calibration.false_pages = max(0.0, calibration.false_pages - pages)
+            if case.sighted is not None:
+                calibration.take_back(case.sighted, now)
+                case.sighted = None
 
     def _count(self, evidence: Evidence) -> list[Incident]:
         rows, columns = self.references.rows(evidence.cohorts), self.references.columns(evidence.channels)
@@ -114,6 +168,8 @@ class Pattern:
             "judge": self.judge.snapshot(),
             "lag_ms": [[row, lag] for row, lag in self._lag_ms.items()],
             "incidents": self.incidents.snapshot(),
+            "changes": [msgspec.to_builtins(change) for change in self.incidents.changes.snapshot()],
+            "told": list(self._told),
             "evidence": self._follower.evidence,
         }
 
@@ -128,7 +184,7 @@ class Pattern:
         self._pending = defaultdict(list)
         for minute, messages in state["pending"]:
             self._pending[minute] = [
-                msgspec.convert(plain, Evidence | Anchors, dec_hook=arrays_from_plain) for plain in messages
+                msgspec.convert(plain, Evidence | Anchors | Change, dec_hook=arrays_from_plain) for plain in messages
             ]
         self._closed = state["closed"]
         self.references.restore(state["references"])
@@ -136,4 +192,13 @@ class Pattern:
         self.judge.restore(state["judge"])
         self._lag_ms = dict(state["lag_ms"])
         self.incidents.restore(state["incidents"])
+        self.incidents.changes.restore(msgspec.convert(state.get("changes", []), list[Change]))
+        self._told = dict.fromkeys(state.get("told", []))
         self._follower.evidence = state["evidence"]
+
+
+def _order(item: Evidence | Anchors | Change) -> tuple[int, str]:
+    """Within a minute: what was seen first, then by source its anchors, then its evidence."""
+    if isinstance(item, Change):
+        return 0, item.change_id
+    return 1, f"{item.source}\x00{int(isinstance(item, Evidence))}"

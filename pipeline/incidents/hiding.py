@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from pipeline.incidents.telling import behind
 from pipeline.incidents.wording import instant
 from pipeline.intent import Severity
 from pipeline.messages import Incident
@@ -19,6 +20,17 @@ def hidden(incident: Incident, by: Workaround) -> Incident:
         workaround=by.id,
         owner=by.owner,
         summary=f"{incident.summary} {why}",
+    )
+
+
+def out_of_sight(incident: Incident, by: Workaround) -> Incident:
+    """It is back at what is expected, behind a workaround: that it is over cannot be said."""
+    return msgspec.structs.replace(
+        incident,
+        state="suppressed",
+        workaround=by.id,
+        owner=by.owner,
+        summary=f"{incident.summary} {behind(by)}",
     )
 
 

@@ -74,19 +74,27 @@ def instant(at: int) -> str:
 
 
 def _signal(signal: Signal) -> str:
-    where = "" if signal.operation == "*" else f"{signal.operation} "
-    noun = where + _NAMES[signal.signal]
-    if signal.quantile is not None and signal.quantile > 0.5:
-        noun += f" at the {100 * signal.quantile:.0f}th percentile"
     if signal.observed is None or signal.expected is None:
-        return f"{noun} {signal.direction}"
+        return f"{noun(signal)} {signal.direction}"
+    is_time = signal.signal in ("latency", "delay") and signal.ratio is not None
+    change = f" ({100 * (signal.ratio - 1):+.0f} %)" if is_time and signal.ratio is not None else ""
+    expected = f"{signal.expected:.1f}" if signal.signal == "volume" else figure(signal, signal.expected)
+    return f"{noun(signal)} {figure(signal, signal.observed)} instead of {expected}{change}"
+
+
+def noun(signal: Signal) -> str:
+    """What deviates, without how far."""
+    where = "" if signal.operation == "*" else f"{signal.operation} "
+    name = where + _NAMES[signal.signal]
+    if signal.quantile is not None and signal.quantile > 0.5:
+        name += f" at the {100 * signal.quantile:.0f}th percentile"
+    return name
+
+
+def figure(signal: Signal, value: float) -> str:
+    """An observed or expected value of a signal in its unit."""
     if signal.signal in ("latency", "delay"):
-        change = f" ({100 * (signal.ratio - 1):+.0f} %)" if signal.ratio is not None else ""
-        return f"{noun} {signal.observed:.0f} ms instead of {signal.expected:.0f} ms{change}"
+        return f"{value:.0f} ms"
     if signal.signal == "volume":
-        return f"{noun} {signal.observed:.1f} a minute instead of {signal.expected:.1f}"
-    return f"{noun} {_percent(signal.observed)} instead of {_percent(signal.expected)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+        return f"{value:.1f} a minute"
+    return f"{100 * value:.3g} %"

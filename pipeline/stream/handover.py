@@ -1,21 +1,26 @@
-"""Sends what a person decided, or what was learnt elsewhere, into the logs that it concerns.
+"""Sends what a person decided, did or told of, or what was learnt elsewhere, into the logs that it concerns.
 
-A decision goes to every partition of the windows topic, anchors of an operator to the operator's own. There they stand
-among the windows, so that they count at the same place whenever the log is read again, and survive every restart.
+    Decision   every partition of the windows topic
+    Learned    the partition of its operator, of the windows topic
+    Action     the partition of the evidence topic that the pattern stage reads
+    Change     the changes topic, from where it is relayed to that
+
+There they stand among the windows or the evidence, so that they count at the same place whenever the log is read again,
+and survive every restart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.codec import encode
 from pipeline.detect.evidence import Learned
-from pipeline.messages import Decision
-from pipeline.stream.names import Names, partition_of
-from pipeline.stream.stamps import Stamp
+from pipeline.messages import Action, Change, Decision
+from pipeline.stream.names import EVIDENCE_PARTITION, Names, partition_of
+from pipeline.stream.stamps import HANDED, Stamp
 from pipeline.stream.topics import LARGEST_MESSAGE, ClusterError, Topics
 
 ANSWER_S: Final = 30.0
@@ -25,21 +30,33 @@ class NotSentError(Exception):
     """The cluster does not answer, refuses, or has no such deployment."""
 
 
-def send(client: Mapping[str, Any], names: Names, messages: Iterable[Decision | Learned]) -> int:
+Handed: TypeAlias = Decision | Learned | Action | Change
+
+
+def send(client: Mapping[str, Any], names: Names, messages: Iterable[Handed]) -> int:
     """Send, and wait until all of it is there; the number of partitions of the windows topic.
 
-    Sending again what failed in part is safe: what has its own id counts once.
+    Sending again what failed in part is safe: what has its own id counts once. What an action is about is not looked
+    for here; `pipeline.stream.newest` knows.
 
     Raises:
         NotSentError: not all of it is there.
     """
+    messages = list(messages)
+    topics = [names.windows]
+    if any(isinstance(message, Action) for message in messages):
+        topics.append(names.evidence)
+    if any(isinstance(message, Change) for message in messages):
+        topics.append(names.changes)
     try:
-        partitions = Topics(client, answer_s=ANSWER_S).partitions([names.windows]).get(names.windows)
+        there = Topics(client, answer_s=ANSWER_S).partitions(topics)
     except ClusterError as error:
         raise NotSentError(str(error)) from error
-    if partitions is None:
-        msg = f"there is no topic {names.windows}; is the prefix right?"
-        raise NotSentError(msg)
+    for topic in topics:
+        if topic not in there:
+            msg = f"there is no topic {topic}; is the prefix right?"
+            raise NotSentError(msg)
+    partitions = there[names.windows]
     failed: list[str] = []
 
     def told(error: KafkaError | None, message: Message) -> None:
@@ -58,19 +75,25 @@ def send(client: Mapping[str, Any], names: Names, messages: Iterable[Decision | 
     )
     try:
         for message in messages:
-            if isinstance(message, Decision):
-                identity, where = message.decision_id, list(range(partitions))
-            else:
-                identity, where = message.learned_id, [partition_of(message.operator, partitions)]
-            source = f"handed over/{identity}"
+            identity, topic, where = _address(message, names, partitions)
+            source = f"{HANDED}{identity}"
             body, header = encode(message), Stamp(0, 0, 0).header(source)
             for partition in where:
-                producer.produce(
-                    names.windows, body, source.encode(), partition=partition, headers=[header], on_delivery=told
-                )
+                producer.produce(topic, body, source.encode(), partition=partition, headers=[header], on_delivery=told)
         left = producer.flush(ANSWER_S)
     except KafkaException as error:
         raise NotSentError(error.args[0].str()) from error
     if failed or left:
         raise NotSentError(failed[0] if failed else f"no answer in {ANSWER_S:.0f} s")
     return partitions
+
+
+def _address(message: Handed, names: Names, partitions: int) -> tuple[str, str, list[int]]:
+    """Identity, topic and its partitions; `partitions`: how many the windows topic has."""
+    if isinstance(message, Decision):
+        return message.decision_id, names.windows, list(range(partitions))
+    if isinstance(message, Learned):
+        return message.learned_id, names.windows, [partition_of(message.operator, partitions)]
+    if isinstance(message, Action):
+        return message.action_id, names.evidence, [EVIDENCE_PARTITION]
+    return message.change_id, names.changes, [0]

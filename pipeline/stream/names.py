@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Final
+
+EVIDENCE_PARTITION: Final = 0
+"""Pattern needs the whole view: one partition. (The embedded broker makes more; they stay empty.)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 HEADER: Final = "stamp"
+HANDED: Final = "handed over/"
+"""Begins the source of what people send: each message has one of its own (`handover`)."""
+MOST_HANDED: Final = 10_000
+"""Of these so many are remembered, and the oldest forgotten; what they name counts once by its own id as well."""
 
 
 class Stamp(NamedTuple):
@@ -41,10 +45,11 @@ def stamp_of(headers: Iterable[tuple[str, bytes]]) -> tuple[str, Stamp] | None:
 
 
 class Seen:
-    """The highest stamp of each source."""
+    """The highest stamp of each source; the number of those is bounded, see `MOST_HANDED`."""
 
     def __init__(self, highest: Mapping[str, Iterable[int]] | None = None) -> None:
         self._highest = {source: Stamp(*stamp) for source, stamp in (highest or {}).items()}
+        self._handed = dict.fromkeys(source for source in self._highest if source.startswith(HANDED))
 
     def is_new(self, source: str, stamp: Stamp) -> bool:
         """Whether this has not been seen; it has been from now on."""
@@ -52,6 +57,11 @@ class Seen:
         if highest is not None and stamp <= highest:
             return False
         self._highest[source] = stamp
+        if source.startswith(HANDED):
+            self._handed[source] = None
+            while len(self._handed) > MOST_HANDED:
+                oldest = next(iter(self._handed))
+                del self._handed[oldest], self._highest[oldest]
         return True
 
     def snapshot(self) -> dict[str, list[int]]:

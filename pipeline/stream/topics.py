@@ -90,6 +90,8 @@ def wanted(names: Names, *, replicas: int) -> list[Topic]:
         Topic(names.evidence, 1, safe | kept),
         Topic(names.incidents, None, safe | _COMPACTED),
         Topic(names.rejects, None, safe | kept),
+        # Few and small; what a configuration is now may have been set long ago.
+        Topic(names.changes, 1, safe | {"cleanup.policy": "delete", "retention.ms": str(400 * _DAY_MS)}),
         Topic(names.baseline_state, None, safe | _COMPACTED),
         Topic(names.pattern_state, 1, safe | _COMPACTED),
     ]

@@ -15,30 +15,28 @@ from pipeline.detect.baseline import Baseline
 from pipeline.detect.pattern import Pattern
 from pipeline.ingest import Ingest, Limits
 from pipeline.intent import Intent
-from pipeline.messages import Incident
+from pipeline.messages import Change, Incident
 from pipeline.metrics import Metrics
 from pipeline.operators import adapter_of
 from pipeline.operators.gate import RejectGate
 from pipeline.stream.agents.holding import Holding
 from pipeline.stream.agents.ingest import IngestHolding
+from pipeline.stream.agents.relay import RelayHolding
 from pipeline.stream.agents.route import RouteHolding, Sink
 from pipeline.stream.agents.stage import Address, StageHolding
 from pipeline.stream.agents.unused import UnusedHolding
 from pipeline.stream.app import Work
 from pipeline.stream.broker import Broker
 from pipeline.stream.meters import IngestMeter, StageMeter
-from pipeline.stream.names import Names, source_of
+from pipeline.stream.names import EVIDENCE_PARTITION, Names, source_of
 from pipeline.stream.settings import Settings
-
-EVIDENCE_PARTITION: Final = 0
-"""Pattern needs the whole view: one partition. (The embedded broker makes more; they stay empty.)"""
 
 
 def topics_needed(settings: Settings) -> list[str]:
     """Every topic that a worker with these settings reads or writes, inputs first."""
     names = Names(settings.prefix)
     own = [names.windows, names.evidence, names.incidents, names.rejects, names.baseline_state, names.pattern_state]
-    return [*settings.inputs, *own]
+    return [*settings.inputs, *own, names.changes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,8 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             rejects=partitions[names.rejects],
         )
 
-    def to_evidence(message: Any) -> Address:
-        return names.evidence, EVIDENCE_PARTITION, message.source.encode()
+    def to_changes(message: Any) -> Address | None:
+        return (names.changes, 0, message.change_id.encode()) if isinstance(message, Change) else None
 
     def baseline(tp: TP, broker: Broker) -> Holding:
         name = source_of("windows", tp.partition)
@@ -111,7 +109,8 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             may_change=True,
             stage=lambda: Baseline(sources, name=name),
             state=TP(names.baseline_state, tp.partition),
-            address=to_evidence,
+            address=lambda _: (names.evidence, EVIDENCE_PARTITION, name.encode()),
+            also=to_changes,
             checkpoint_s=settings.checkpoint_s,
             stagger=_stagger(name),
             meter=StageMeter(around.metrics, "baseline", source_of(tp.topic, tp.partition), time.time),
@@ -142,16 +141,20 @@ def works_of(settings: Settings, around: Surroundings, partitions: Mapping[str, 
             watch=around.watch,
         )
 
+    def relay(tp: TP, broker: Broker) -> Holding:
+        return RelayHolding(tp, broker, names, evidence=EVIDENCE_PARTITION, rejects=partitions[names.rejects])
+
     def route(tp: TP, broker: Broker) -> Holding:
         return RouteHolding(tp, broker, sinks=around.sinks())
 
     works = {
-        "ingest": Work("ingest", inputs, ingest),
-        "baseline": Work("baseline", (names.windows,), baseline),
-        "pattern": Work("pattern", (names.evidence,), pattern),
-        "route": Work("route", (names.incidents,), route),
+        "ingest": [Work("ingest", inputs, ingest)],
+        "baseline": [Work("baseline", (names.windows,), baseline)],
+        # What people tell of goes to pattern by way of the evidence: who does the one does the other.
+        "pattern": [Work("pattern", (names.evidence,), pattern), Work("relay", (names.changes,), relay)],
+        "route": [Work("route", (names.incidents,), route)],
     }
-    return [works[stage] for stage in settings.stages]
+    return [work for stage in settings.stages for work in works[stage]]
 
 
 def _stagger(name: str) -> float:

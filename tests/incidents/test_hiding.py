@@ -41,7 +41,52 @@ def test_what_is_hidden_is_said_to_be_suppressed_by_whom_and_until_when() -> Non
     assert said.summary.startswith("It is slow. Hidden by workaround slow-start of acme-crew until 2024-10-14")
     assert case.state == "firing", "its life goes on behind that"
     assert incidents.change(case, "recovering", NOW + 1).state == "suppressed"
-    assert incidents.change(case, "resolved", NOW + 2).state == "resolved"
+
+
+def test_what_recovers_behind_a_workaround_is_called_resolved_when_that_has_expired_and_not_before() -> None:
+    incidents = Incidents([KNOWN])
+    case, first = incidents.begin(FINDING, "firing", NOW)
+    incidents.change(case, "recovering", NOW + 1)
+    said = incidents.change(case, "resolved", NOW + 2, why="Back at what is expected.")
+    assert (said.state, said.workaround, said.owner, said.resolved_at) == (
+        "suppressed", "slow-start", "acme-crew", None,
+    )  # fmt: skip
+    assert said.summary == (
+        "It is slow. Back at what is expected. It is not called resolved while workaround slow-start of acme-crew hides "
+        "it, until 2024-10-14 00:00 UTC."
+    )
+    assert incidents.review(KNOWN.expires_at - 1) == []
+    [over] = incidents.review(KNOWN.expires_at)
+    assert (over.incident_id, over.state, over.resolved_at) == (first.incident_id, "resolved", KNOWN.expires_at)
+    assert over.severity == first.severity, "it is over: nobody is paged"
+    assert over.summary.endswith("Workaround slow-start hides it no longer, and it has stayed so.")
+    assert incidents.review(KNOWN.expires_at + 1) == []
+
+
+def test_what_comes_back_behind_a_workaround_however_late_is_the_same_incident() -> None:
+    incidents = Incidents([KNOWN])
+    case, first = incidents.begin(FINDING, "firing", NOW)
+    incidents.change(case, "resolved", NOW + 1)
+    _, again = incidents.begin(FINDING, "firing", NOW + 9 * DAY)
+    assert (again.incident_id, again.state) == (first.incident_id, "suppressed")
+    [out] = incidents.review(KNOWN.expires_at)
+    assert (out.incident_id, out.state, out.severity) == (first.incident_id, "firing", "page")
+
+
+def test_a_workaround_that_comes_after_an_incident_is_over_does_not_bring_it_back() -> None:
+    without = Incidents()
+    case, _ = without.begin(FINDING, "firing", NOW)
+    assert without.change(case, "resolved", NOW + 1).state == "resolved"
+    incidents = Incidents([KNOWN])
+    incidents.restore(without.snapshot())
+    assert incidents.review(NOW + 2) == []
+
+
+def test_what_another_incident_explains_is_resolved_whatever_hides_it() -> None:
+    incidents = Incidents([KNOWN])
+    case, _ = incidents.begin(FINDING, "firing", NOW)
+    case.merged_into = "0123456789abcdef"
+    assert incidents.change(case, "resolved", NOW + 1).state == "resolved"
 
 
 def test_what_forms_or_is_over_is_said_as_it_is() -> None:

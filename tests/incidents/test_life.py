@@ -42,6 +42,8 @@ def test_a_record_says_what_was_found() -> None:
         kind="pattern",
         evidence=1.25,
         summary=FINDING.summary,
+        forming_at=NOW,
+        fired_at=NOW,
     )
 
 

@@ -45,8 +45,8 @@ def test_what_is_created_is_as_it_should_be(
 ) -> None:
     assert run("--create", "--partitions", "3") == 0
     out = capsys.readouterr().out
-    assert out.count("created ") == 6
-    assert "7 topics are as they should be" in out
+    assert out.count("created ") == 7
+    assert "8 topics are as they should be" in out
     assert Topics({"bootstrap.servers": kafka}).partitions([names.windows, names.evidence]) == {
         names.windows: 3,
         names.evidence: 1,

@@ -55,6 +55,7 @@ class StageHolding(Holding):
         stage: makes the pure stage.
         state: where its snapshots go.
         address: where each message of the stage goes.
+        also: where a copy of it goes for people to read; None: nowhere.
         checkpoint_s: seconds between checkpoints.
         stagger: part of that time by which this one's checkpoints are shifted, 0 to 1.
         clock: seconds, monotonic.
@@ -77,9 +78,11 @@ class StageHolding(Holding):
         meter: StageMeter,
         clock: Callable[[], float],
         watch: Callable[[Message], None] | None = None,
+        also: Callable[[Any], Address | None] = lambda _: None,
     ) -> None:
         super().__init__(tp, broker)
         self._name = name
+        self._also = also
         self._sources = sorted(sources)
         self._former: set[str] = set()
         self._may_change = may_change
@@ -126,9 +129,9 @@ class StageHolding(Holding):
         if self._watch is not None:
             self._watch(message)
         for number, answer in enumerate(said):
-            topic, partition, key = self._address(answer)
-            header = [Stamp(offset, 0, number).header(self._name)]
-            await self._outbox.send(topic, partition, key, encode(answer), header)
+            header, body, copy = [Stamp(offset, 0, number).header(self._name)], encode(answer), self._also(answer)
+            for topic, partition, key in [self._address(answer), *([] if copy is None else [copy])]:
+                await self._outbox.send(topic, partition, key, body, header)
 
     def _decode(self, record: Record) -> Message:
         try:
