@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.changes import fault
 from pipeline.messages import Action, Change, Decision, Incident
 from pipeline.web import records as say
 
@@ -42,11 +43,8 @@ def action(
 
 
 def change(asked: say.ChangeRequest, by: str, at: int, change_id: str) -> Change:
-    """Raises UnfitError for a configuration without settings."""
-    if (asked.kind == "configuration") != bool(asked.configuration):
-        msg = "a change of kind `configuration` names settings and their values; another one names none"
-        raise UnfitError(msg)
-    return Change(
+    """Raises UnfitError for what the book of changes would not take."""
+    told = Change(
         change_id=change_id,
         at=at if asked.at is None else asked.at,
         kind=asked.kind,
@@ -57,6 +55,10 @@ def change(asked: say.ChangeRequest, by: str, at: int, change_id: str) -> Change
         link=asked.link,
         configuration=asked.configuration,
     )
+    wrong = fault(told)
+    if wrong is not None:
+        raise UnfitError(wrong)
+    return told
 
 
 def decision(asked: say.DecisionRequest, by: str, at: int, decision_id: str) -> Decision:

@@ -9,6 +9,7 @@ from pipeline.detect.channels import TAIL_QUANTILE, Channel
 from pipeline.detect.evidence import FeedHealth
 from pipeline.detect.evidence import FeedPart as HeardPart
 from pipeline.workarounds import DAY_MS, debt
+from pipeline.drift import Value, drift
 from pipeline.messages import Incident, Signal
 from pipeline.observation import Cohort
 from pipeline.web import cohorts as measured
@@ -195,6 +196,7 @@ def workarounds(board: Board) -> say.WorkaroundList:
             opened_at=one.opened_at,
             expires_at=one.expires_at,
             state="active" if one.is_active(now) else "expired" if one.expires_at <= now else "not yet",
+            active=one.is_active(now),
             signals=list(one.signals),
             operations=list(one.operations),
             kinds=list(one.kinds),
@@ -228,6 +230,24 @@ def changes(board: Board, query: say.ChangeQuery) -> say.ChangePage:
     ]
     found = page(fit, lambda one: (-one.at, one.change_id), query.limit, query.cursor)
     return say.ChangePage(board.clock, found.total, found.items, found.next)
+
+
+def drifts(board: Board) -> say.DriftList:
+    """Settings that are not the same everywhere, as the changes that are known tell of them."""
+    found = [
+        say.Drift(
+            setting=one.setting,
+            values=[_setting(value) for value in one.values],
+            certified=[say.SettingPair(_setting(tried), _setting(used)) for tried, used in one.certified],
+            environments=list(one.cohorts),
+        )
+        for one in drift(board.changes())
+    ]
+    return say.DriftList(board.clock, found)
+
+
+def _setting(one: Value) -> say.SettingValue:
+    return say.SettingValue(one.value, dict(one.scope), one.at, one.change_id, one.by)
 
 
 def budget(board: Board) -> say.Budget:

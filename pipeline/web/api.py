@@ -119,6 +119,9 @@ class Api:
     async def proofs(self, _: web.Request, __: say.NoQuery) -> say.ProofList:
         return answers.proofs(self._board)
 
+    async def drift(self, _: web.Request, __: say.NoQuery) -> say.DriftList:
+        return answers.drifts(self._board)
+
     async def budget(self, _: web.Request, __: say.NoQuery) -> say.Budget:
         return answers.budget(self._board)
 

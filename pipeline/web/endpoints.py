@@ -51,6 +51,7 @@ ENDPOINTS: Final = (
              say.ChangePage, query=say.ChangeQuery),
     Endpoint("POST", "/changes", "tell_change", "Tell of a deployment or the like", say.ChangeTaken,
              body=say.ChangeRequest, status=202, kafka=True),
+    Endpoint("GET", "/drift", "drift", "Settings that are not the same everywhere", say.DriftList),
     Endpoint("POST", "/decisions", "decide", "Accept the present level of a scope as its anchor", say.DecisionTaken,
              body=say.DecisionRequest, status=202, kafka=True),
     Endpoint("GET", "/cohorts", "cohorts", "Cohorts, found and sorted", say.CohortPage, query=say.CohortQuery),

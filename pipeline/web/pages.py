@@ -151,7 +151,12 @@ class Pages:
         def view() -> dict[str, Any]:
             rows = {row.feed.operator: row for row in views.feed_rows(self._board)}
             told = answers.changes(self._board, say.ChangeQuery(limit=40))
-            return {"operators": answers.operators(self._board).operators, "feeds": rows, "changes": told}
+            return {
+                "operators": answers.operators(self._board).operators,
+                "feeds": rows,
+                "changes": told,
+                "drifts": answers.drifts(self._board).drifts,
+            }
 
         return self._page(request, view, "operators.html")
 

@@ -14,7 +14,7 @@ Cursor: TypeAlias = Annotated[str, Meta(max_length=2_000, description="`next` of
 Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
-Instant: TypeAlias = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="ms since the epoch")]
+Instant: TypeAlias = Annotated[int, Meta(ge=946_684_800_000, le=4_102_444_800_000, description="ms since the epoch")]
 State: TypeAlias = Literal["forming", "firing", "recovering", "resolved", "suppressed"]
 Severity: TypeAlias = Literal["page", "ticket", "log"]
 Kind: TypeAlias = Literal["pattern", "breach", "feed"]
@@ -270,6 +270,7 @@ class Workaround(Struct, frozen=True):
     opened_at: int
     expires_at: int
     state: Literal["active", "expired", "not yet"]
+    active: bool
     signals: list[str]
     operations: list[str]
     kinds: list[str]
@@ -310,6 +311,36 @@ class ChangePage(Struct, frozen=True):
     total: int
     changes: list[Change]
     next: str | None
+
+
+class SettingValue(Struct, frozen=True):
+    """What a setting is within a scope, since when and by whom."""
+
+    value: str
+    scope: dict[str, str]
+    at: int
+    change_id: str
+    by: str
+
+
+class SettingPair(Struct, frozen=True):
+    certification: SettingValue
+    production: SettingValue
+
+
+class Drift(Struct, frozen=True):
+    """A setting that is not the same everywhere. certified: what is certified is not what is in use. environments:
+    within which cohorts differ; `*` stands for values that were set without one."""
+
+    setting: str
+    values: list[SettingValue]
+    certified: list[SettingPair]
+    environments: list[str]
+
+
+class DriftList(Struct, frozen=True):
+    clock: int | None
+    drifts: list[Drift]
 
 
 class Budget(Struct, frozen=True):
