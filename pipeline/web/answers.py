@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import Any, Final, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.detect.channels import TAIL_QUANTILE, Channel
 from pipeline.detect.evidence import FeedHealth
 from pipeline.detect.evidence import FeedPart as HeardPart
 from pipeline.workarounds import DAY_MS, debt
 from pipeline.drift import Value, drift
-from pipeline.messages import Incident, Signal
-from pipeline.observation import Cohort
+from pipeline.messages import Change, Incident, Signal
+from pipeline.observation import UNKNOWN, Cohort
 from pipeline.web import cohorts as measured
 from pipeline.web import records as say
 from pipeline.web.board import Board, Course
@@ -20,6 +24,8 @@ from pipeline.web.reach import channel_of, reach, series
 from pipeline.web.similar import similar
 from pipeline.web.trends import Point
 
+MOST_CHANGES: Final = 10
+"""Of an operator, the newest; all are by themselves."""
 MOST_TRACKS: Final = 8
 """Signals of an incident that are drawn."""
 LEAD_MS: Final = 2 * 3_600_000
@@ -159,27 +165,33 @@ def _part(part: HeardPart) -> dict[str, Any]:
 
 def operators(board: Board) -> say.OperatorList:
     """All that were heard of or are configured, by name."""
-    names = sorted({*board.feeds(), *(name for name in board.profiles if name != "unknown")})
-    return say.OperatorList(board.clock, [_operator(board, name) for name in names])
+    heard, rows, changes = board.feeds(), board.cohorts.operators(), board.changes()
+    names = sorted({*heard, *(name for name in board.profiles if name != UNKNOWN)})
+    return say.OperatorList(
+        board.clock,
+        [_operator(board, name, heard.get(name), rows.get(name, np.zeros(0, dtype=np.intp)), changes) for name in names],
+    )
 
 
-def _operator(board: Board, name: str) -> say.Operator:
-    health, profile = board.feeds().get(name), board.profiles.get(name)
-    clock = board.clock or 0
-    views = board.cohorts.pooled({"operator": name}, "contract")
+def _operator(
+    board: Board, name: str, health: FeedHealth | None, rows: NDArray[np.intp], changes: list[Change]
+) -> say.Operator:
+    profile, clock = board.profiles.get(name), board.clock or 0
+    contract = board.cohorts.pooled(rows, "contract")
+    its = (one for one in changes if one.scope.get("operator", name) == name)
     return say.Operator(
         operator=name,
         feed=feed(name, health) if health is not None else None,
-        cohorts=board.cohorts.count({"operator": name}),
+        cohorts=len(rows),
         format=profile.format if profile is not None else "",
         topics=list(profile.topics) if profile is not None else [],
         quirks=[
             say.Quirk(one.id, one.clause, one.owner, one.reason, one.expires_at, one.expires_at <= clock, one.link)
             for one in (profile.quirks if profile is not None else ())
         ],
-        contract=_reading(views) if views is not None else None,
+        contract=_reading(contract) if contract is not None else None,
         workarounds=[one.id for one in board.workarounds if one.scope.get("operator", name) == name],
-        changes=[one for one in board.changes() if one.scope.get("operator", name) == name][:20],
+        changes=list(islice(its, MOST_CHANGES)),
     )
 
 

@@ -1,10 +1,9 @@
-"""The OpenAPI 3.1 document of the API, made from its records: `python -m pipeline.web.openapi` writes it."""
+"""The OpenAPI 3.1 document of the API, made from its records: `python -m pipeline.web` writes it."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -107,6 +106,3 @@ def _responses(endpoint: Endpoint) -> dict[int, dict[str, Any]]:
             found[status] = {"description": text, "content": {"application/problem+json": problem}}
     return found
 
-
-if __name__ == "__main__":
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document()), indent=1).decode() + "\n")

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from pipeline.messages import Change, Incident, Proof
 
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=500, description="records on a page, at most")]
-Cursor: TypeAlias = Annotated[str, Meta(max_length=2_000, description="`next` of the page before; pages never skip")]
+Cursor: TypeAlias = Annotated[str, Meta(max_length=1_000, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before; pages never skip")]
 Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]

@@ -15,6 +15,8 @@ from pipeline.web.guards import IDLE_S
 
 GRACE_S: Final = 1.0
 """For open pages to be let go of at the end."""
+LONGEST_LINE: Final = 32 << 10
+"""Bytes of an address."""
 _ANSWER_S: Final = 10.0
 
 T = TypeVar("T")
@@ -77,7 +79,13 @@ class Server:
         self._loop = asyncio.get_running_loop()
         # aiohttp closes a connection that has sent no whole request head for so long.
         runner = web.AppRunner(
-            self._make(), access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=GRACE_S, handle_signals=False
+            self._make(),
+            access_log=None,
+            keepalive_timeout=IDLE_S,
+            shutdown_timeout=GRACE_S,
+            handle_signals=False,
+            # Names of 128 signs of four bytes, percent-encoded, and several of them.
+            max_line_size=LONGEST_LINE,
         )
         await runner.setup()
         try:
