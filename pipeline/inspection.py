@@ -76,9 +76,9 @@ def _step(value: Any, step: str, path: str) -> Any:
         value = unpack(value)
     if isinstance(value, Mapping) and step in value:
         return value[step]
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes) and step.isdecimal():
-        if int(step) < len(value):
-            return value[int(step)]
+    is_list = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+    if is_list and step.isdecimal() and int(step) < len(value):
+        return value[int(step)]
     msg = f"there is no {step!r} in {path!r}; {_offer(value)}"
     raise NoSuchPathError(msg)
 
@@ -130,7 +130,7 @@ def _line(value: Any) -> str:
     kind = _kind(value)
     if kind == "array":
         try:
-            return _array_line(unpack(value) if isinstance(value, Mapping) else value)
+            return _array_line(unpack(dict(value)) if isinstance(value, Mapping) else value)
         except SnapshotError as error:
             return f"not readable: {error}"
     if kind == "mapping":

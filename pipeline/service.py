@@ -13,7 +13,6 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from models.snapshot import unpack
-
 from pipeline.codec import Message
 from pipeline.detect.anchors import AnchorPolicy
 from pipeline.detect.evidence import Evidence
@@ -41,7 +40,6 @@ from pipeline.web.api import NotDoneError
 from pipeline.web.cohorts import Anchor, CohortView
 from pipeline.web.serving import Server
 from pipeline.workarounds import debt
-
 
 _AGAIN_S: Final = 10.0
 """Until what was asked of Kafka is asked again."""
@@ -248,7 +246,8 @@ def _tokens(path: Path) -> Any:
     try:
         return parse_tokens(path.read_text(encoding="utf-8"))
     except TokenFileError as error:
-        raise ConfigurationError([Fault(str(path), *error.args, "one line a token")]) from error
+        line, wrong = error.args
+        raise ConfigurationError([Fault(str(path), line, wrong, "one line a token")]) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError([Fault(str(path), 1, "not UTF-8", "save it as UTF-8")]) from error
     except OSError as error:

@@ -28,7 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--first", type=int, default=0, metavar="N", help="items before it are left out (default 0)")
     parser.add_argument("--json", action="store_true", help="print one object")
-    parser.epilog = "Exit status: 0 it is shown; 2 unusable arguments, or nothing at that path; 3 no broker, or no state."
+    parser.epilog = (
+        "Exit status: 0 it is shown; 2 unusable arguments, or nothing at that path; 3 no broker, or no state."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(held: list, *, as_json: bool) -> int:  # type: ignore[type-arg]  # of `Held`, which needs Kafka's client
     if as_json:
-        said = [{"source": one.source, "stage": one.stage, "position": one.position, "topic": one.topic} for one in held]
+        said = [
+            {"source": one.source, "stage": one.stage, "position": one.position, "topic": one.topic} for one in held
+        ]
         print(msgspec.json.encode(said).decode())
         return 0
     for one in held:

@@ -153,10 +153,10 @@ class Mirror:
     def _start(self, consumer: Consumer, topic: str, number: int) -> int:
         first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_S)
         if topic != self._names.evidence or end - first <= LITTLE:
-            return cast(int, first)
+            return first
         since = int((self._now() - LOOKBACK_S) * 1000)
         (found,) = consumer.offsets_for_times([TopicPartition(topic, number, since)], timeout=_ANSWER_S)
-        return cast(int, end if found.offset < 0 else max(found.offset, first))
+        return end if found.offset < 0 else max(found.offset, first)
 
     def _fetch(self, consumer: Consumer) -> _Fetched:
         """Raises KafkaException."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import msgspec
 import zstandard
@@ -147,8 +147,10 @@ def _body(client: Mapping[str, Any], group: str, one: Held) -> bytes:
                     quiet = int(_ANSWER_S)
                 elif error is not None:
                     raise ClusterError(error.str())
-                elif (key := cast("bytes | None", record.key())) in keys and record.value() is not None:
-                    pieces[cast(bytes, key)] = cast(bytes, record.value())
+                else:
+                    key, value = record.key(), record.value()
+                    if key is not None and value is not None and key in keys:
+                        pieces[key] = value
     except KafkaException as error:
         raise ClusterError(error.args[0].str()) from error
     finally:

@@ -1,4 +1,4 @@
-"""`python -m pipeline.web > docs/openapi.json`: the description of the API, which a test compares with what is served."""
+"""`python -m pipeline.web > docs/openapi.json`: the description of the API; a test compares it with what is served."""
 
 import sys
 

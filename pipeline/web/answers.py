@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pipeline.detect.channels import TAIL_QUANTILE, Channel
 from pipeline.detect.evidence import FeedHealth
 from pipeline.detect.evidence import FeedPart as HeardPart
-from pipeline.workarounds import DAY_MS, debt
 from pipeline.drift import Value, drift
 from pipeline.messages import Change, Incident, Signal
 from pipeline.observation import UNKNOWN, Cohort
@@ -23,6 +22,7 @@ from pipeline.web.paging import page
 from pipeline.web.reach import channel_of, reach, series
 from pipeline.web.similar import similar
 from pipeline.web.trends import Point
+from pipeline.workarounds import DAY_MS, debt
 
 MOST_CHANGES: Final = 10
 """Of an operator, the newest; all are by themselves."""
@@ -73,7 +73,9 @@ def cohort_tracks(board: Board, cohort: Cohort) -> say.Tracks:
     """All signals of one cohort of which anything was seen."""
     found = []
     for channel in board.cohorts.trends.channels:
-        signal = Signal(channel.operation, channel.reported_signal, "up", None, None, None, 0.0, "step", _quantile(channel))
+        signal = Signal(
+            channel.operation, channel.reported_signal, "up", None, None, None, 0.0, "step", _quantile(channel)
+        )
         points = [_point(one) for one in series(board.cohorts, cohort._asdict(), signal, 0)]
         if points:
             unit: Literal["share", "factor"] = "factor" if channel.is_shift else "share"
@@ -125,7 +127,9 @@ def cohorts(board: Board, query: say.CohortQuery) -> say.CohortPage:
     scope = {name: value for name in names if (value := getattr(query, name)) is not None}
     fit = board.cohorts.listed(scope, query.q, query.sort)
     found = page(fit, lambda one: (one.key, one.id), query.limit, query.cursor)
-    return say.CohortPage(board.clock, found.total, [cohort(one) for one in board.cohorts.views(found.items)], found.next)
+    return say.CohortPage(
+        board.clock, found.total, [cohort(one) for one in board.cohorts.views(found.items)], found.next
+    )
 
 
 def cohort(view: measured.CohortView) -> say.Cohort:
@@ -169,7 +173,10 @@ def operators(board: Board) -> say.OperatorList:
     names = sorted({*heard, *(name for name in board.profiles if name != UNKNOWN)})
     return say.OperatorList(
         board.clock,
-        [_operator(board, name, heard.get(name), rows.get(name, np.zeros(0, dtype=np.intp)), changes) for name in names],
+        [
+            _operator(board, name, heard.get(name), rows.get(name, np.zeros(0, dtype=np.intp)), changes)
+            for name in names
+        ],
     )
 
 
@@ -226,9 +233,7 @@ def workarounds(board: Board) -> say.WorkaroundList:
 def proofs(board: Board) -> say.ProofList:
     """Every service of the intent, proven or not, and what else was proven once."""
     known = board.proofs()
-    told = [
-        say.ServiceProof(one.name, one.priority.value, known.pop(one.name, None)) for one in board.intent.services
-    ]
+    told = [say.ServiceProof(one.name, one.priority.value, known.pop(one.name, None)) for one in board.intent.services]
     return say.ProofList(board.clock, told + [say.ServiceProof(name, "", proof) for name, proof in known.items()])
 
 
@@ -279,4 +284,3 @@ def budget(board: Board) -> say.Budget:
         false=verdicts.count("false_alarm"),
         open=verdicts.count(None),
     )
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -231,7 +231,7 @@ async def _body(request: web.Request, kind: type[Q]) -> Q:
     if request.content_type != "application/json":
         raise ProblemError(415, "send application/json")
     try:
-        return cast(Q, msgspec.json.decode(await request.read(), type=kind))
+        return msgspec.json.decode(await request.read(), type=kind)
     except msgspec.MsgspecError as error:
         raise ProblemError(400, str(error)) from error
     except UnicodeDecodeError as error:

@@ -221,7 +221,7 @@ class CohortBoard:
             return None
         sums = np.zeros((1, 3, len(SIGNALS)))
         sums[0, :, column] = n, x, expected
-        return _reading(column, n, x, expected, float(_deviations(sums)[0, column]))
+        return _reading(column, (n, x, expected), float(_deviations(sums)[0, column]))
 
     def others(self, scope: Mapping[str, str]) -> tuple[int, int]:
         """Of the cohorts outside of a scope: those in which nothing deviates, and all."""
@@ -306,7 +306,7 @@ class CohortBoard:
         for i, cohort in enumerate(cohorts):
             row, (devices, minutes) = int(rows[i]), units[i]
             readings = {
-                signal: _reading(column, *sums[i][column], deviations[i][column])
+                signal: _reading(column, tuple(sums[i][column]), deviations[i][column])
                 for column, signal in enumerate(SIGNALS)
                 if sums[i][column][0] >= LEAST_UNITS
             }
@@ -332,7 +332,8 @@ def _deviations(sums: Floats) -> Floats:
     return np.where((np.abs(errors) >= SURE) & (n >= LEAST_UNITS), size, 0.0)
 
 
-def _reading(column: int, n: float, x: float, expected: float, deviation: float) -> Reading:
+def _reading(column: int, sums: tuple[float, ...], deviation: float) -> Reading:
+    n, x, expected = sums
     if _IS_SHIFT[column]:
         return Reading(n, None, None, math.exp((x - expected) / n), deviation)
     return Reading(n, x / n, expected / n, x / expected if expected > 0.0 else None, deviation)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from pipeline.web.access import CSRF_COOKIE, Access, is_form_of, is_same_origin
 from pipeline.web.api import PRINCIPAL, NotDoneError, ProblemError, problem
@@ -49,16 +50,13 @@ Draw: TypeAlias = Callable[[web.Request, int, str], web.Response]
 """A page that says why there is no other: request, status, sentence."""
 
 
-def guard(access: Access, prefix: str, draw: Draw) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guard(access: Access, prefix: str, draw: Draw) -> Middleware:
     """The middleware of a site; `draw` makes the pages of refusals, for people."""
     free = tuple(f"{prefix}/{name}" for name in ("healthz", "readyz", "metrics"))
     static, sign_in = f"{prefix}/static/", f"{prefix}/login"
 
     def refuse(request: web.Request, status: int, why: str) -> web.Response:
-        if request.path.startswith(f"{prefix}/api/"):
-            response = problem(status, why)
-        else:
-            response = draw(request, status, why)
+        response = problem(status, why) if request.path.startswith(f"{prefix}/api/") else draw(request, status, why)
         if status == 401:
             response.headers["WWW-Authenticate"] = REALM
         return response

@@ -105,4 +105,3 @@ def _responses(endpoint: Endpoint) -> dict[int, dict[str, Any]]:
         if text is not None:
             found[status] = {"description": text, "content": {"application/problem+json": problem}}
     return found
-

@@ -140,7 +140,11 @@ class Pages:
                     next((one.points for one in of if (one.operation, one.signal) == (operation, signal)), [])
                     for of in tracks
                 ]
-                title = wording.signal_name(signal) if operation == "*" else f"{operation} {wording.signal_name(signal).lower()}"
+                title = (
+                    wording.signal_name(signal)
+                    if operation == "*"
+                    else f"{operation} {wording.signal_name(signal).lower()}"
+                )
                 pictures.append(views.Picture(title, unit, plots.line(points, None)))
             page = say.CohortPage(self._board.clock, len(both), both, None)
             return {"rows": views.cohort_rows(page, self._board.clock), "pictures": pictures, "columns": views.COLUMNS}
@@ -191,7 +195,8 @@ class Pages:
             raise ProblemError(400, str(error)) from error
         done = await self._api.acted(course, asked, by(request, asked.by))
         told = urlencode({"told": done.action_id})
-        raise web.HTTPSeeOther(f"{self._prefix}/incidents/{course.newest.incident_id}?{told}#actions")
+        msg = f"{self._prefix}/incidents/{course.newest.incident_id}?{told}#actions"
+        raise web.HTTPSeeOther(msg)
 
     async def login(self, request: web.Request) -> web.Response:
         return self._answer(request, self._draw(request, "refused.html", status=200, why=""))
@@ -279,4 +284,3 @@ def _given(asked: msgspec.Struct) -> dict[str, Any]:
     plain = cast("dict[str, Any]", msgspec.to_builtins(asked))
     usual = msgspec.to_builtins(type(asked)())
     return {name: value for name, value in plain.items() if value != usual[name] and name != "cursor"}
-

@@ -1,7 +1,7 @@
 """Plots as the coordinates of an SVG, drawn by the server: complete without JavaScript, and nothing is fetched.
 
-Each fills a box of `WIDTH` × `HEIGHT` that the page stretches to where it stands; words stand beside it as HTML, so that
-they keep their size on a phone.
+Each fills a box of `WIDTH` × `HEIGHT` that the page stretches to where it stands; words stand beside it as HTML, and
+keep their size on a phone.
 """
 
 from __future__ import annotations
@@ -171,7 +171,8 @@ def whiskers(groups: Iterable[say.Group]) -> dict[str, Whisker]:
         return _round(100.0 * min(max((math.log(ratio) + reach) / (2.0 * reach), 0.0), 1.0))
 
     return {
-        group.value: Whisker(x(group.low or 1.0), x(group.high or 1.0), x(group.ratio or 1.0), x(1.0)) for group in known
+        group.value: Whisker(x(group.low or 1.0), x(group.high or 1.0), x(group.ratio or 1.0), x(1.0))
+        for group in known
     }
 
 

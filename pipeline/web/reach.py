@@ -1,4 +1,4 @@
-"""Who is affected by an incident and who is not: its scope, its siblings, and what is inside, dimension by dimension."""
+"""Who is affected by an incident and who is not: its scope, siblings, and what is inside, by dimension."""
 
 from __future__ import annotations
 

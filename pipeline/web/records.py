@@ -10,7 +10,9 @@ from msgspec import Meta, Struct
 from pipeline.messages import Change, Incident, Proof
 
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=500, description="records on a page, at most")]
-Cursor: TypeAlias = Annotated[str, Meta(max_length=1_000, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before; pages never skip")]
+Cursor: TypeAlias = Annotated[
+    str, Meta(max_length=1_000, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before; pages never skip")
+]
 Word: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Sentence: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -405,10 +407,14 @@ class ActionRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class ChangeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """at: when it took effect; now, where it is left out."""
 
-    kind: Literal["deployment", "configuration", "certification", "firmware", "app_version", "contract", "feed", "other"]
+    kind: Literal[
+        "deployment", "configuration", "certification", "firmware", "app_version", "contract", "feed", "other"
+    ]
     what: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
     at: Instant | None = None
-    scope: Annotated[dict[Literal["operator", "device_class", "firmware", "environment"], Word], Meta(max_length=4)] = {}
+    scope: Annotated[
+        dict[Literal["operator", "device_class", "firmware", "environment"], Word], Meta(max_length=4)
+    ] = {}
     services: Annotated[list[Word], Meta(max_length=50)] = []
     by: Word | None = None
     link: Annotated[str, Meta(max_length=500, pattern=r"^https?://[^\x00-\x20\x7f]+$")] | None = None
@@ -424,9 +430,12 @@ class DecisionRequest(Struct, frozen=True, forbid_unknown_fields=True):
         dict[Literal["operator", "device_class", "firmware", "environment"], Word], Meta(min_length=1, max_length=4)
     ]
     operation: Word | None = None
-    signal: Literal[
-        "latency", "failure", "denial", "timeout", "retry", "out_of_order", "gap", "duplicate", "contract", "delay"
-    ] | None = None
+    signal: (
+        Literal[
+            "latency", "failure", "denial", "timeout", "retry", "out_of_order", "gap", "duplicate", "contract", "delay"
+        ]
+        | None
+    ) = None
     days: Annotated[int, Meta(ge=1, le=7)] = 1
     by: Word | None = None
     decision_id: Id | None = None
@@ -445,4 +454,3 @@ class ChangeTaken(Struct, frozen=True):
 
 class DecisionTaken(Struct, frozen=True):
     decision_id: str
-

@@ -86,9 +86,7 @@ def application(
     api = Api(board, behind.act, behind.snapshots, behind.now)
     pages = Pages(board, api, health, live, access, prefix)
     machines = _Machines(registry, health, prefix)
-    app = web.Application(
-        client_max_size=LARGEST_REQUEST, middlewares=[guard(access, prefix, pages.refusal)]
-    )
+    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[guard(access, prefix, pages.refusal)])
     app.add_routes(
         [
             *pages.routes(),

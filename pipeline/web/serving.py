@@ -40,9 +40,7 @@ class Server:
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Serve from now on; where. Raises OSError when the place is taken or is none."""
         started: Future[tuple[str, int]] = Future()
-        self._thread = threading.Thread(
-            target=self._run, args=(host, port, started), name="seamwatch-web", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(host, port, started), name="seamwatch-web", daemon=True)
         self._thread.start()
         return await asyncio.wrap_future(started)
 

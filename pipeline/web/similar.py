@@ -7,6 +7,7 @@ Another kind of incident is never alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -41,7 +42,9 @@ def similar(incident: Incident, courses: Iterable[Course]) -> list[Alike]:
 def likeness(one: Incident, other: Incident) -> float:
     if one.kind != other.kind:
         return 0.0
-    return 0.5 * _jaccard(set(one.scope.items()), set(other.scope.items())) + 0.5 * _cosine(_shares(one), _shares(other))
+    return 0.5 * _jaccard(set(one.scope.items()), set(other.scope.items())) + 0.5 * _cosine(
+        _shares(one), _shares(other)
+    )
 
 
 def _jaccard(one: set[tuple[str, str]], other: set[tuple[str, str]]) -> float:
@@ -57,7 +60,7 @@ def _shares(incident: Incident) -> dict[tuple[str, str, str], float]:
 
 
 def _cosine(one: dict[tuple[str, str, str], float], other: dict[tuple[str, str, str], float]) -> float:
-    lengths = [sum(share**2 for share in shares.values()) ** 0.5 for shares in (one, other)]
+    lengths = [math.hypot(*shares.values()) for shares in (one, other)]
     if not all(lengths):
         return 0.0
     return min(sum(share * other.get(key, 0.0) for key, share in one.items()) / (lengths[0] * lengths[1]), 1.0)

@@ -78,7 +78,7 @@ class Trends:
         # An anchor that knows no level yet expects exactly nothing: there is nothing to hold against.
         known = evidence.expected[at] != 0.0
         for which, part in enumerate((evidence.n, evidence.x, evidence.expected)):
-            block[np.ix_(rows, [which], columns)] += np.where(known, part[at], 0.0)[:, None, :]
+            block[np.ix_(rows, np.array([which]), columns)] += np.where(known, part[at], 0.0)[:, None, :]
 
     def forget(self, row: int) -> None:
         """Another cohort has this row from now on."""

@@ -1,9 +1,9 @@
 """How fast pages and API answer while records flow: python -m tests.bench.pages
 
-A worker with all its stages on an Apache Kafka on loopback takes a simulated fleet in real time, 10 000 records a second
-of 5 000 cohorts unless told otherwise; 500 incidents stand in its incidents topic. Once the page knows all of them, each
-path is asked in turn, one request after another, and the time to the last byte is taken. Fails when 95 % of the answers
-of any path are not there within 300 ms, or the records are not taken as fast as they come.
+A worker with all its stages on an Apache Kafka on loopback takes a simulated fleet in real time, 10 000 records a
+second of 5 000 cohorts unless told otherwise; 500 incidents stand in its incidents topic. Once the page knows all of
+them, each path is asked in turn, one request after another, and the time to the last byte is taken. Fails when 95 % of
+the answers of any path are not there within 300 ms, or the records are not taken as fast as they come.
 
 `--still` measures the site alone, in this process: what a page costs by itself.
 """
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,7 +93,7 @@ def report(taken: Mapping[str, Sequence[float]]) -> bool:
     """Print percentiles by path; whether all are within the bound."""
     print(f"  {'path':<52} {'asked':>6} {'p50 ms':>8} {'p95 ms':>8} {'max ms':>8}")
     good = True
-    for path, times in [*taken.items(), ("all", [one for times in taken.values() for one in times])]:
+    for path, times in [*taken.items(), ("all", list(chain.from_iterable(taken.values())))]:
         ninety_five = statistics.quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
         good = good and ninety_five <= BOUND_MS
         print(f"  {path:<52} {len(times):>6} {statistics.median(times):>8.1f} {ninety_five:>8.1f} {max(times):>8.1f}")
@@ -134,12 +135,15 @@ async def known(url: str, path: str) -> int:
 
 
 def flowing(arguments: argparse.Namespace) -> bool:
-    with tempfile.TemporaryDirectory(prefix="seamwatch-pages-") as scratch, KafkaCluster(Path(scratch) / "kafka") as cluster:
+    with (
+        tempfile.TemporaryDirectory(prefix="seamwatch-pages-") as scratch,
+        KafkaCluster(Path(scratch) / "kafka") as cluster,
+    ):
         home, live = Path(scratch), Live(cluster.bootstrap)
         live.create(PARTITIONS)
         fill(live, arguments.incidents)
         minutes = arguments.warm_up + int(arguments.seconds / 60) + 2
-        with Measured(live, home / "worker.log") as worker:
+        with Measured(live, home / "worker.log", *arguments.worker) as worker:
             worker.await_ready(within=120)
             fleet = writer(live, minutes, arguments.rate, arguments.cohorts, home / "fleet.log")
             try:
@@ -153,13 +157,17 @@ def flowing(arguments: argparse.Namespace) -> bool:
                 cores = (worker.cpu_s() - busy) / length
                 lag = worker.total("seamwatch_consumer_lag_records")
                 resident = worker.resident_mb()
+            except RuntimeError as error:
+                print(f"FAILED: {error}\n{worker.said()[-4000:]}")
+                return False
             finally:
                 fleet.kill()
                 fleet.wait()
             status = worker.end()
         said = worker.said().strip()
     print(f"  the page knows {cohorts} cohorts and {incidents} incidents")
-    print(f"  {rate:,.0f} records/s taken on {cores:.2f} cores, {lag:,.0f} wait; {resident:.0f} MB; {said or 'nothing said'}")
+    print(f"  {rate:,.0f} records/s taken on {cores:.2f} cores, {lag:,.0f} wait; {resident:.0f} MB")
+    print(f"  said by the worker: {said or 'nothing'}")
     good = report(taken)
     return good and rate >= 0.9 * arguments.rate and status == 0
 
@@ -170,7 +178,12 @@ def main() -> int:
     parser.add_argument("--incidents", type=int, default=500)
     parser.add_argument("--rate", type=float, default=10_000.0, help="records a second (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=120.0, help="of asking (default %(default)s)")
-    parser.add_argument("--warm-up", type=int, default=4, metavar="MINUTES", help="until it is asked (default %(default)s)")
+    parser.add_argument(
+        "--warm-up", type=int, default=4, metavar="MINUTES", help="until it is asked (default %(default)s)"
+    )
+    parser.add_argument(
+        "--worker", action="append", default=[], metavar="OPTION", help="for the worker, such as --worker=-v"
+    )
     parser.add_argument("--still", action="store_true", help="the site alone, without Kafka")
     arguments = parser.parse_args()
     if arguments.still:

@@ -37,7 +37,9 @@ class Heard:
 @asynccontextmanager
 async def mirroring(live: Live) -> AsyncIterator[Heard]:
     heard = Heard()
-    mirror = Mirror({"bootstrap.servers": live.bootstrap}, live.group, live.names, heard.messages.append, heard.doubts.append)
+    mirror = Mirror(
+        {"bootstrap.servers": live.bootstrap}, live.group, live.names, heard.messages.append, heard.doubts.append
+    )
     running = asyncio.create_task(mirror.run())
     try:
         yield heard
@@ -62,7 +64,9 @@ async def test_what_was_said_before_and_what_comes_is_taken_from_every_partition
     async with mirroring(live) as heard:
         await live.until(lambda: heard.doubts[-1:] == [None])
         assert heard.doubts[0] == READING
-        assert {one.incident_id for one in heard.messages if isinstance(one, Incident)} == {f"before-{n}" for n in range(4)}
+        assert {one.incident_id for one in heard.messages if isinstance(one, Incident)} == {
+            f"before-{n}" for n in range(4)
+        }
         tell(live, names.incidents, FIRING, partition=2)
         await live.until(lambda: FIRING in heard.messages)
         assert len(heard.messages) == 6

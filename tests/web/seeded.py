@@ -40,7 +40,11 @@ CHANNELS = [
     Channel("*", "gap"),
     Channel("*", "contract"),
     Channel("*", "delay"),
-    *(Channel(operation, signal) for operation in ("playback_start", "entitlement_check") for signal in ("latency", "tail", "failure", "retry")),
+    *(
+        Channel(operation, signal)
+        for operation in ("playback_start", "entitlement_check")
+        for signal in ("latency", "tail", "failure", "retry")
+    ),
 ]
 LEVELS = np.array([0.002, 0.004, 0.001, 0.2, 0.1, 0.01, 0.012, 0.03, 0.1, 0.01, 0.008, 0.02])
 
@@ -137,7 +141,9 @@ FIRING = Incident(
                burn=2.3, at=NOW + 2 * HOUR, at_from=NOW + HOUR, at_until=NOW + 5 * HOUR),
         Danger("playback", "playback is non-negotiable", "intent.yaml:4"),
     ],
-    effects=[Effect("browse", ONSET + 30 * MINUTE_MS, [Signal("browse", "latency", "up", 300.0, 280.0, 1.07, 1.0, "step")])],
+    effects=[
+        Effect("browse", ONSET + 30 * MINUTE_MS, [Signal("browse", "latency", "up", 300.0, 280.0, 1.07, 1.0, "step")])
+    ],
     containment=["Halt the roll-out of 9.4.1 at nordcast."],
     runbooks=["https://runbooks.example/playback"],
 )  # fmt: skip
@@ -149,8 +155,8 @@ def with_workarounds() -> Intent:
     return replace(
         default(),
         workarounds=(
-            Workaround("clock-g2", "altura-team", "Clocks of stb-g2 run on uptime.", {"operator": "altura", "device_class": "stb-g2"},
-                       NOW - 40 * day, NOW + 20 * day, link="https://tickets.example/17"),
+            Workaround("clock-g2", "altura-team", "Clocks of stb-g2 run on uptime.",
+                       {"operator": "altura", "device_class": "stb-g2"}, NOW - 40 * day, NOW + 20 * day, link="https://tickets.example/17"),
             Workaround("certification-lab", "lab", "The lab's proxy is slow.", {"environment": "certification"},
                        NOW - 90 * day, NOW - 2 * day),
         ),
@@ -169,7 +175,9 @@ def past(number: int, **changes: object) -> Incident:
         scope={"operator": "nordcast", "firmware": f"9.{3 - number % 3}.{number % 7}"},
         summary=f"Operator nordcast, firmware 9.{3 - number % 3}.{number % 7}: playback_start latency +15 %.",
         verdict=("true", "false_alarm", None)[number % 3],
-        actions=[Action(f"p-{number}", onset + HOUR, "bob", f"past-{number:04d}", "confirm", "A slow CDN edge; moved.")],
+        actions=[
+            Action(f"p-{number}", onset + HOUR, "bob", f"past-{number:04d}", "confirm", "A slow CDN edge; moved.")
+        ],
         resolved_at=onset + 4 * HOUR,
         dangers=[],
     )
@@ -180,19 +188,31 @@ def board(cohorts: int = 36, minutes: int = 270, incidents: int = 8) -> Board:
     """All of it."""
     known = Board(
         with_workarounds(),
-        [Profile("nordcast", "rdk", ("nordcast.telemetry",), quirks=(Quirk("late-seq", "seq.reset", "nordcast-team", "Counters reset at midnight.", NOW + 9 * 24 * HOUR),))],
+        [
+            Profile(
+                "nordcast",
+                "rdk",
+                ("nordcast.telemetry",),
+                quirks=(
+                    Quirk("late-seq", "seq.reset", "nordcast-team", "Counters reset at midnight.", NOW + 9 * 24 * HOUR),
+                ),
+            )
+        ],
     )
     chance, members = np.random.default_rng(7), fleet(cohorts)
     for number in range(incidents):
         known.take(past(number))
     for at in range(NOW - minutes * MINUTE_MS, NOW + 1, MINUTE_MS):
         known.take(minute(members, at, chance))
-    known.take(msgspec.structs.replace(FIRING, state="forming", at=ONSET + 25 * MINUTE_MS, actions=[], acknowledged_at=None))
+    known.take(
+        msgspec.structs.replace(FIRING, state="forming", at=ONSET + 25 * MINUTE_MS, actions=[], acknowledged_at=None)
+    )
     known.take(FIRING)
     known.take(msgspec.structs.replace(FIRING, at=ONSET + 64 * MINUTE_MS, evidence=5.1))
     known.take(
         msgspec.structs.replace(
-            FIRING, incident_id="feed-altura", kind="feed", severity="ticket", state="forming", scope={"operator": "altura"},
+            FIRING, incident_id="feed-altura", kind="feed", severity="ticket", state="forming",
+            scope={"operator": "altura"},
             signals=[Signal("*", "volume", "down", 3.0, 1512.0, 0.002, 1.0, "step")], at=NOW - 10 * MINUTE_MS,
             onset_at=NOW - 20 * MINUTE_MS, summary="Operator altura: 3 records a minute instead of 1512.", ledger=[],
             actions=[], dangers=[], changes=[], effects=[], containment=[], acknowledged_at=None, services=[],

@@ -103,12 +103,16 @@ def test_a_line_that_says_nothing_is_told_with_its_number_and_not_quoted(text: s
     assert "secret" not in str(error.value)
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:6066", "127.0.0.1:80", "[::1]:6066", "10.1.2.3", "watch.example"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:6066", "127.0.0.1:80", "[::1]:6066", "10.1.2.3", "watch.example"]
+)
 def test_addresses_loopback_and_named_hosts_are_its_own(host: str) -> None:
     assert Access(hosts=frozenset({"watch.example"})).is_own_host(host)
 
 
-@pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "127.0.0.1.nip.example", "watch.example.evil"])
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "localhost.evil.example", "127.0.0.1.nip.example", "watch.example.evil"]
+)
 def test_other_names_are_not(host: str) -> None:
     assert not Access(hosts=frozenset({"watch.example"})).is_own_host(host)
 

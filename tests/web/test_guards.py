@@ -24,7 +24,7 @@ ACTOR, ACTOR_LINE = new_token("alice", "act")
 TOKENS = parse_tokens(f"{READER_LINE}\n{ACTOR_LINE}")
 ACTIONS = f"/api/v1/incidents/{FIRING.incident_id}/actions"
 FORM = f"/incidents/{FIRING.incident_id}/actions"
-# A request that says that it came through somewhere is not from loopback: as from beyond, on a machine without a beyond.
+# A request that says that it came through somewhere is not from loopback: from beyond, on a machine without a beyond.
 BEYOND = {"X-Forwarded-For": "203.0.113.9"}
 
 
@@ -47,13 +47,16 @@ def access() -> Access:
 
 @pytest.fixture
 async def site(access: Access) -> AsyncIterator[Site]:
-    board, sent = Board(), []
+    board = Board()
+    sent: list[Action | Change | Decision] = []
     board.take(FIRING)
 
     async def act(messages: Sequence[Action | Change | Decision]) -> None:
         sent.extend(messages)
 
-    app = application(board, CollectorRegistry(), Health(), access=access, behind=Behind(act=act, now=lambda: 1_767_225_700_000))
+    app = application(
+        board, CollectorRegistry(), Health(), access=access, behind=Behind(act=act, now=lambda: 1_767_225_700_000)
+    )
     jar = aiohttp.CookieJar(unsafe=True)
     async with serving(app) as url, aiohttp.ClientSession(cookie_jar=jar) as session:
         yield Site(url, session, sent)
@@ -70,7 +73,11 @@ async def test_from_loopback_an_action_is_sent_with_the_name_that_was_said(site:
 
 
 async def test_without_a_token_nothing_is_read_or_done_from_beyond_loopback(site: Site) -> None:
-    posts = {ACTIONS: ACKNOWLEDGE, "/api/v1/changes": {"kind": "other", "what": "x"}, "/api/v1/decisions": {"reason": "x", "scope": {"operator": "x"}}}
+    posts = {
+        ACTIONS: ACKNOWLEDGE,
+        "/api/v1/changes": {"kind": "other", "what": "x"},
+        "/api/v1/decisions": {"reason": "x", "scope": {"operator": "x"}},
+    }
     for path, body in posts.items():
         assert await site.status("POST", path, json=body, headers=BEYOND) == 401
     assert await site.status("POST", FORM, data={"verb": "acknowledge"}, headers=BEYOND) == 401
@@ -185,7 +192,8 @@ async def test_a_body_that_does_not_come_is_not_waited_for(site: Site, monkeypat
     host, port = site.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
-        f"POST {ACTIONS} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode()
+        f"POST {ACTIONS} HTTP/1.1\r\nHost: {host}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{".encode()
     )
     assert b"408" in await asyncio.wait_for(reader.readline(), 60)
     writer.close()
@@ -224,5 +232,3 @@ async def test_what_is_known_already_is_not_sent_again(site: Site) -> None:
         async with site.session.get(site.url + path, headers={"If-None-Match": tag}) as answer:
             assert answer.status == 304
             assert await answer.read() == b""
-
-

@@ -1,4 +1,4 @@
-"""The API keeps to its own description: schemathesis asks whatever the document allows, and some of what it does not."""
+"""The API keeps to its own description: schemathesis asks what the document allows, and some of what it does not."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_every_answer_is_as_the_document_says(url: str, endpoint: Endpoint, mode
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=12, suppress_health_check=list(HealthCheck), deadline=None, derandomize=True)
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: schemathesis.Case[Any]) -> None:
         # What is made up names an incident that there is not; half of it should get further.
         if mode is GenerationMode.POSITIVE and len(str(case.path_parameters.get("incident_id", ""))) % 2:
             case.path_parameters["incident_id"] = seeded.ID

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 from prometheus_client import CollectorRegistry
 
 from pipeline.detect.evidence import FeedHealth
@@ -151,7 +151,9 @@ async def whole() -> AsyncIterator[str]:
     """A site with everything on it, and names as long as they may be."""
     board = seeded.board(minutes=200)
     board.take(evidence(1, [LONGEST]))
-    board.take(incident(incident_id="long", scope={"operator": LONG, "firmware": LONG}, summary=f"Operator {LONG}: slow"))
+    board.take(
+        incident(incident_id="long", scope={"operator": LONG, "firmware": LONG}, summary=f"Operator {LONG}: slow")
+    )
     behind = Behind(snapshots=Snapshots())
     app = application(board, CollectorRegistry(), Health(True, True, True), behind=behind, access=Access(tokens=TOKENS))
     async with serving(app) as url:
@@ -159,7 +161,9 @@ async def whole() -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_no_page_has_a_serious_fault_or_stands_beyond_the_edge(chromium: OpenPage, whole: str, look: Look) -> None:
+async def test_no_page_has_a_serious_fault_or_stands_beyond_the_edge(
+    chromium: OpenPage, whole: str, look: Look
+) -> None:
     page = await chromium()
     await look.take(page)
     found: dict[str, object] = {}
@@ -167,7 +171,10 @@ async def test_no_page_has_a_serious_fault_or_stands_beyond_the_edge(chromium: O
         await page.goto(whole + path)
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         # Colours are those of the state that is told apart last.
-        if found_here := [*await faults(page), *[f"{over} px too wide" for over in [await width_over(page)] if over > 0]]:
+        if found_here := [
+            *await faults(page),
+            *[f"{over} px too wide" for over in [await width_over(page)] if over > 0],
+        ]:
             found[name] = found_here
     assert found == {}
 
@@ -208,7 +215,9 @@ async def test_a_person_signs_in_and_acts_and_sees_it_done(chromium: OpenPage) -
         taken.extend(message for message in messages if isinstance(message, Action))
         newest = board.course(seeded.ID)
         assert newest is not None
-        board.take(msgspec.structs.replace(newest.newest, at=newest.newest.at + 1, actions=[*newest.newest.actions, *taken]))
+        board.take(
+            msgspec.structs.replace(newest.newest, at=newest.newest.at + 1, actions=[*newest.newest.actions, *taken])
+        )
 
     behind = Behind(act=act, now=lambda: seeded.NOW)
     app = application(board, CollectorRegistry(), Health(True, True, True), behind=behind, access=Access(tokens=TOKENS))

@@ -161,7 +161,14 @@ async def test_markup_in_names_stays_text_on_every_page(site: Site) -> None:
     changes = {"scope": scope, "summary": HOSTILE, "services": [HOSTILE], "signals": signals, "kind": HOSTILE}
     clean = _Words(await site.get("/"))
     site.board.incident(incident(incident_id="x", state="firing", **changes))
-    for path in ("/", "/incidents", "/incidents/x", "/cohorts", f"/cohorts/compare?c={cohort_id(hostile)}", "/operators"):
+    for path in (
+        "/",
+        "/incidents",
+        "/incidents/x",
+        "/cohorts",
+        f"/cohorts/compare?c={cohort_id(hostile)}",
+        "/operators",
+    ):
         page = _Words(await site.get(path))
         assert HOSTILE in page.text
         assert [attrs for tag, attrs in page.tags if tag == "script"] == [
