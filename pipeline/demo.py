@@ -144,9 +144,9 @@ class Demo:
 
     async def _play(self, service: Service, working: asyncio.Task[int], gate: _Gate, stay: bool) -> None:
         while not working.done() and (stay or not self.course.over):
-            if service.board.clock is not None:
-                self.course.judged_until = service.board.clock
-                gate.open_until(service.board.clock + _AHEAD_MS)
+            if service.clock is not None:
+                self.course.judged_until = service.clock
+                gate.open_until(service.clock + _AHEAD_MS)
             await asyncio.wait([working], timeout=_LOOK_S)
 
     def _take(self, incident: Incident) -> None:

@@ -1,8 +1,8 @@
 """Every metric of Seamwatch, declared once.
 
 `Metrics(registry)` makes them all and registers itself; what is known beforehand (states, severities, stages) is
-exported at zero from the start, so that a rate over it never begins with a hole. Changed on one event loop, which also
-answers whoever scrapes.
+exported at zero from the start, so that a rate over it never begins with a hole. Changed on one event loop; whoever
+scrapes may be answered on another.
 
     metrics = Metrics(CollectorRegistry())
     metrics.records_read.add(250, "acme.telemetry/3")
@@ -108,7 +108,8 @@ class Series:
         raise NotImplementedError
 
     def _fill(self, family: CounterMetricFamily | GaugeMetricFamily) -> Metric:
-        for values, value in self._values.items():
+        # At once: whoever scrapes does so in the page's thread.
+        for values, value in list(self._values.items()):
             family.add_metric(values, value)
         return family
 

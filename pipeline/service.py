@@ -8,33 +8,47 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from models.snapshot import unpack
 from pipeline.codec import Message
-from pipeline.detect.evidence import Anchors, Evidence
-from pipeline.intent import CurrentIntent, Intent
-from pipeline.messages import Proof, Tick
+from pipeline.detect.anchors import AnchorPolicy
+from pipeline.detect.evidence import Evidence
+from pipeline.intent import ConfigurationError, CurrentIntent, Fault, Intent
+from pipeline.messages import Action, Change, Decision, Proof, Tick
 from pipeline.metrics import Metrics
+from pipeline.observation import Cohort
 from pipeline.reload import Directory, Reloader
 from pipeline.sinks import AlertmanagerSink, Heartbeat, HttpAccess, MeterSink, Sink, Told, Webhook
+from pipeline.stream import states
 from pipeline.stream.agents.courier import Delivery
+from pipeline.stream.checkpoints import LostStateError
 from pipeline.stream.clients import confluent
+from pipeline.stream.handover import NotSentError, send
 from pipeline.stream.health import Health
+from pipeline.stream.mirror import Mirror
 from pipeline.stream.names import Names
 from pipeline.stream.proofs import ProofReader
 from pipeline.stream.security import context
 from pipeline.stream.settings import Address, Settings
 from pipeline.stream.telling import Reach
+from pipeline.stream.topics import ClusterError
 from pipeline.stream.worker import Worker
 from pipeline.stream.works import Surroundings
-from pipeline.web import Board, application
+from pipeline.web import Access, Behind, Board, application
+from pipeline.web import records as say
+from pipeline.web.access import TokenFileError, parse_networks, parse_tokens
+from pipeline.web.api import NotDoneError
+from pipeline.web.cohorts import Anchor, CohortView
+from pipeline.web.serving import Server
 from pipeline.workarounds import debt
 
-_GRACE_S: Final = 1.0
-"""For open pages to be let go of at the end."""
+_AGAIN_S: Final = 10.0
+"""Until what was asked of Kafka is asked again."""
+ANCHOR_DAYS: Final = AnchorPolicy().days
 
 
 class PageError(Exception):
@@ -47,19 +61,29 @@ class Service:
     Args:
         say: takes a line for a person.
         sinks: further ones, shared by all partitions.
+        access: who may read and act; `access_of` makes it of the settings.
 
     Attributes:
-        board: what the page shows.
+        clock: the last minute that pattern took here, ms since the epoch; None before the first.
         page: where the page is, once it is served.
     """
 
     def __init__(
-        self, settings: Settings, intent: Intent, say: Callable[[str], None], sinks: Sequence[Sink] = ()
+        self,
+        settings: Settings,
+        intent: Intent,
+        say: Callable[[str], None],
+        sinks: Sequence[Sink] = (),
+        access: Access | None = None,
     ) -> None:
-        self.board = Board()
-        self.board.workarounds = intent.workarounds
+        self.clock: int | None = None
         self.page: Address | None = None
         self._settings = settings
+        self._access = access if access is not None else Access()
+        self._names = Names(settings.prefix)
+        self._client = confluent(settings.bootstrap, settings.security)
+        self._board = Board(intent, settings.operators.values())
+        self._server = Server(self._application, self._mirror)
         self._minute, self._cohorts = 0, 0
         """The minute that is being judged, and how many cohorts have reported in it so far."""
         self._registry = CollectorRegistry()
@@ -69,7 +93,7 @@ class Service:
         self._current = CurrentIntent(intent)
         self._reloader: Reloader | None = None
         self._metrics.budget.set(intent.false_pages_per_week)
-        self._shared: tuple[Sink, ...] = (self.board, *sinks)
+        self._shared: tuple[Sink, ...] = tuple(sinks)
         around = Surroundings(self._current, self._metrics, self._sinks, self._watch, self._deliveries)
         self._worker = Worker(settings, around, say)
         self._say = say
@@ -79,6 +103,11 @@ class Service:
         self._heartbeat = Heartbeat(
             told.alertmanagers, deployment=settings.group, now=time.time, access=self._alertmanager_access
         )
+
+    @property
+    def intent(self) -> Intent:
+        """The one that counts now."""
+        return self._current.intent
 
     @property
     def health(self) -> Health:
@@ -100,7 +129,7 @@ class Service:
 
     def _use(self, intent: Intent, of: str) -> None:
         self._current.use(intent)
-        self.board.workarounds = intent.workarounds
+        self._server.ask(lambda: self._board.use(intent))
         self._metrics.budget.set(intent.false_pages_per_week)
         self._metrics.say_intent(of, time.time())
 
@@ -123,19 +152,48 @@ class Service:
             self._read_proofs(stack)
             return await self._worker.run()
 
+    def cohorts(self) -> list[CohortView]:
+        """How the cohorts of the deployment do, as the page has it."""
+        return self._server.ask(lambda: self._board.cohorts.view({}))
+
     async def _serve(self, at: Address, stack: AsyncExitStack) -> None:
-        page = application(self.board, self._registry, self.health)
-        runner = web.AppRunner(page, access_log=None, shutdown_timeout=_GRACE_S)
-        stack.push_async_callback(runner.cleanup)
-        await runner.setup()
-        site = web.TCPSite(runner, at.host, at.port)
+        stack.push_async_callback(self._server.stop)
         try:
-            await site.start()
+            self.page = Address(*await self._server.start(at.host, at.port))
         except OSError as error:
             msg = f"the page cannot be served at {at}: {error.strerror}; choose another place: --web HOST:PORT, or off"
             raise PageError(msg) from error
-        host, port = runner.addresses[0][:2]
-        self.page = Address(host, port)
+
+    def _application(self) -> Any:
+        """In the thread of the page, as all of the following."""
+        behind = Behind(self._act, _Snapshots(self._client, self._settings.group, self._names), _now_ms)
+        prefix = self._settings.web_prefix
+        return application(self._board, self._registry, self.health, prefix, self._access, behind)
+
+    async def _mirror(self) -> None:
+        """What the page shows comes from the topics, whatever this worker holds."""
+        mirror = Mirror(self._client, self._settings.group, self._names, self._board.take, self._board.doubted)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(mirror.run())
+            tasks.create_task(self._learn_of_anchors())
+
+    async def _learn_of_anchors(self) -> None:
+        """Frozen anchors are told of once, and not again: those from before the stretch that is read back are in the
+        state of pattern. Without it the page only knows less of them."""
+        while True:
+            try:
+                known = await asyncio.to_thread(_anchors, self._client, self._settings.group, self._names)
+            except (ClusterError, LostStateError):
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            self._board.cohorts.known(known)
+            return
+
+    async def _act(self, messages: Sequence[Action | Change | Decision]) -> None:
+        try:
+            await asyncio.to_thread(send, self._client, self._names, messages)
+        except NotSentError as error:
+            raise NotDoneError(str(error)) from error
 
     def _read_proofs(self, stack: AsyncExitStack) -> None:
         """What drills have shown, for the metrics, for as long as this runs."""
@@ -145,8 +203,7 @@ class Service:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(self._metrics.proof, proof)
 
-        client = confluent(self._settings.bootstrap, self._settings.security)
-        reader = ProofReader(client, Names(self._settings.prefix), take)
+        reader = ProofReader(self._client, self._names, take)
         stack.push_async_callback(asyncio.to_thread, reader.stop)
         reader.start()
 
@@ -188,19 +245,19 @@ class Service:
     def _page_url(self) -> str | None:
         if self._settings.telling.page is not None:
             return self._settings.telling.page
-        return f"http://{self.page}" if self.page is not None else None
+        return f"http://{self.page}{self._settings.web_prefix}" if self.page is not None else None
 
     def _watch(self, message: Message) -> None:
         if isinstance(message, Evidence | Tick):
             self._heartbeat.progress(message.minute)
         if isinstance(message, Evidence):
-            self.board.evidence(message)
+            self.clock = message.minute
             if message.minute != self._minute:
                 # Every baseline stage has its say on a minute before the next one is judged.
                 self._metrics.cohorts.set(self._cohorts)
                 self._minute, self._cohorts = message.minute, 0
             self._cohorts += len(message.cohorts)
-            owed = debt(self.board.workarounds, message.minute)
+            owed = debt(self._current.intent.workarounds, message.minute)
             self._metrics.debt(owed.active, owed.expired, owed.oldest_days * 86_400)
             for operator, feed in message.feeds.items():
                 self._metrics.feed(operator, feed.state)
@@ -209,9 +266,86 @@ class Service:
                 self._metrics.feed_delay.set(feed.delay_ms / 1_000, operator)
                 self._metrics.feed_usual_delay.set(feed.usual_delay_ms / 1_000, operator)
                 self._metrics.records_pooled.add(feed.pooled, operator)
-        elif isinstance(message, Anchors):
-            self.board.anchors(message)
 
 
 def _access(reach: Reach) -> HttpAccess:
     return HttpAccess(context(reach.tls) if reach.tls is not None else None, reach.authorization)
+
+
+class _Snapshots:
+    """The newest snapshots of all stages, for whoever looks into them; the last one that was opened is kept a while."""
+
+    def __init__(self, client: dict[str, Any], group: str, names: Names) -> None:
+        self._where = client, group, names
+        self._held: tuple[float, list[states.Held]] = (float("-inf"), [])
+        self._open: tuple[states.Held, dict[str, Any]] | None = None
+
+    async def listed(self) -> list[say.StateInfo]:
+        return [say.StateInfo(one.source, one.stage, one.position, one.topic, None) for one in await self._all()]
+
+    async def of(self, source: str) -> tuple[int, Any] | None:
+        one = next((one for one in await self._all() if one.source == source), None)
+        if one is None:
+            return None
+        if self._open is None or self._open[0] != one:
+            try:
+                self._open = one, await asyncio.to_thread(states.load, *self._where[:2], one)
+            except (ClusterError, LostStateError) as error:
+                raise NotDoneError(str(error)) from error
+        return one.position, self._open[1]
+
+    async def _all(self) -> list[states.Held]:
+        if time.monotonic() - self._held[0] > _AGAIN_S:
+            try:
+                self._held = time.monotonic(), await asyncio.to_thread(states.held, *self._where)
+            except ClusterError as error:
+                raise NotDoneError(str(error)) from error
+        return self._held[1]
+
+
+def _anchors(client: dict[str, Any], group: str, names: Names) -> dict[Cohort, Anchor]:
+    """What the newest state of pattern knows of anchors; nothing, before there is one."""
+    one = next((one for one in states.held(client, group, names) if one.stage == "pattern"), None)
+    if one is None:
+        return {}
+    found = states.references(client, group, one)
+    doubt, accepted = dict(found.doubt), dict(found.accepted)
+    return {
+        Cohort(*cohort): Anchor(days, days >= ANCHOR_DAYS, found.lender[row], doubt.get(row, ""), accepted.get(row, ""))
+        for row, (cohort, days) in enumerate(zip(found.cohorts, unpack(found.days).tolist(), strict=True))
+    }
+
+
+def access_of(settings: Settings) -> Access:
+    """Who may read and act on the page.
+
+    Raises:
+        ConfigurationError: the file of tokens cannot be read, with its place.
+    """
+    tokens = _tokens(settings.web_tokens_file) if settings.web_tokens_file is not None else ()
+    own = {settings.web.host} if settings.web is not None else set()
+    return Access(
+        tokens=tokens,
+        proxies=parse_networks(settings.web_proxies),
+        user_header=settings.web_user_header,
+        actors=frozenset(settings.web_actors),
+        open=settings.web_open,
+        hosts=frozenset(name.lower() for name in {*own, *settings.web_hosts}),
+    )
+
+
+def _tokens(path: Path) -> Any:
+    try:
+        return parse_tokens(path.read_text(encoding="utf-8"))
+    except TokenFileError as error:
+        line, wrong = error.args
+        raise ConfigurationError([Fault(str(path), line, wrong, "one line a token")]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([Fault(str(path), 1, "not UTF-8", "save it as UTF-8")]) from error
+    except OSError as error:
+        wrong = f"cannot be read: {error.strerror}"
+        raise ConfigurationError([Fault(str(path), 1, wrong, "make it readable")]) from error
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -211,8 +211,8 @@ class _Shadow:
         while clock < end - OPEN_MS:
             await asyncio.wait([working], timeout=_LOOK_S)
             self._progress.step((clock - start) / (end - start), "in the shadow")
-            if self._service.board.clock is not None and self._service.board.clock > clock:
-                clock, moved_at = self._service.board.clock, time.monotonic()
+            if self._service.clock is not None and self._service.clock > clock:
+                clock, moved_at = self._service.clock, time.monotonic()
             if working.done() or time.monotonic() - moved_at > STALLED_S:
                 msg = "; ".join(self._said) or f"the shadow's worker made no progress for {STALLED_S:.0f} s"
                 raise DeliveryError(msg)

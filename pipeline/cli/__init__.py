@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "changes": "tell of deployments and the like, list them, show where configuration drifts",
     "message": "say what the person on call is told of an incident",
     "worker": "the always-on stream processor, against a real Kafka",
+    "inspect": "look into what a stage knows: any model's state, readable",
+    "token": "make a token that lets somebody read or act on the page",
     "rejects": "list, show and redrive records that could not be used",
     "topics": "create and check the topics of a worker",
     "simulate": "write a seeded fleet with faults to choose, to a file or to Kafka",

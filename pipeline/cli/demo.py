@@ -179,7 +179,7 @@ def _progress(demo: Demo) -> str:
 
 
 def _cohorts(demo: Demo) -> list[CohortView]:
-    return demo.service.board.cohorts.view({}) if demo.service is not None else []
+    return demo.service.cohorts() if demo.service is not None else []
 
 
 def _is_learnt(cohort: CohortView) -> bool:
@@ -203,7 +203,8 @@ def _picture(demo: Demo) -> RenderableType:
     table.add_column("beyond chance")
     for cohort in _cohorts(demo):
         reading = cohort.readings.get("latency") if _is_learnt(cohort) else None
-        percent = f"{(reading.ratio - 1) * 100:+.0f} %" if reading is not None else "…"
+        ratio = reading.ratio if reading is not None else None
+        percent = f"{(ratio - 1) * 100:+.0f} %" if ratio is not None else "…"
         deviation = reading.deviation if reading is not None else 0.0
         bar = Text("#" * min(round(abs(deviation) * 50), 40), style="red" if deviation > 0 else "green")
         table.add_row(str(cohort.cohort), percent, bar)

@@ -20,6 +20,13 @@ _OPTIONS: Final = {
     "group": "group",
     "stages": "stages",
     "web": "web",
+    "web_prefix": "web_prefix",
+    "web_tokens_file": "web_tokens_file",
+    "web_proxies": "web_proxies",
+    "web_user_header": "web_user_header",
+    "web_actors": "web_actors",
+    "web_open": "web_open",
+    "web_hosts": "web_hosts",
     "alertmanager": "alertmanager",
     "alertmanager_ca": "alertmanager_ca",
     "alertmanager_certificate": "alertmanager_certificate",
@@ -59,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web", metavar="HOST:PORT", help="page, API, health, metrics (default 127.0.0.1:6066; or off)"
     )
+    configure_page(parser)
     parser.add_argument(
         "--page-url", metavar="URL", help="where people reach the page, for links in what they are told"
     )
@@ -94,6 +102,20 @@ def _configure_telling(parser: argparse.ArgumentParser) -> None:
     told.add_argument("--webhook", metavar="URL", help="post every change of an incident there, signed")
     told.add_argument("--webhook-secret-file", metavar="FILE", help="its first line is the secret of the signature")
     told.add_argument("--webhook-ca", metavar="FILE", help="who signs its certificate (default: as the system)")
+
+
+def configure_page(parser: argparse.ArgumentParser) -> None:
+    """Who may read and act on the page, and under which names it stands."""
+    page = parser.add_argument_group(
+        "the page", "From loopback everybody may read and act; from beyond nobody, without a token or a trusted proxy."
+    )
+    page.add_argument("--web-prefix", metavar="PATH", help="path under which all of it stands, such as /seamwatch")
+    page.add_argument("--web-tokens-file", metavar="FILE", help="who may read and act, by token; see `seamwatch token`")
+    page.add_argument("--web-proxies", metavar="NET,…", help="proxies that are believed when they name a user")
+    page.add_argument("--web-user-header", metavar="NAME", help="where they name it (default X-Forwarded-User)")
+    page.add_argument("--web-actors", metavar="NAME,…", help="users of the proxies that may act; * for all of them")
+    page.add_argument("--web-open", metavar="on|off", help="anybody may read, from beyond loopback too (default off)")
+    page.add_argument("--web-hosts", metavar="NAME,…", help="further names under which it is reached")
 
 
 def configure_settings(parser: argparse.ArgumentParser) -> None:
@@ -146,7 +168,7 @@ def given_security(arguments: argparse.Namespace) -> dict[str, Any]:
 def run(arguments: argparse.Namespace) -> int:
     # Faust is only loaded by who works with it.
     from pipeline.reload import Directory
-    from pipeline.service import PageError, Service
+    from pipeline.service import PageError, Service, access_of
     from pipeline.stream import settings as stream_settings
 
     try:
@@ -154,6 +176,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = stream_settings.load(given(arguments), os.environ, directory)
         watched = Directory(directory) if directory is not None else None
         intent = watched.configuration.intent if watched is not None else default()
+        access = access_of(settings)
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"seamwatch worker: {fault}", file=sys.stderr)
@@ -163,7 +186,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     async def work() -> int:
-        service = Service(settings, intent, _say)
+        service = Service(settings, intent, _say, access=access)
         service.end_on_signals()
         service.guard()
         if watched is not None:

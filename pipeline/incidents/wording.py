@@ -45,7 +45,7 @@ def summary(
 
     `affected` cohorts are in the scope, `others` are not; `contrast` names some that might have been.
     """
-    what = "; ".join(_signal(signal) for signal in signals[:MOST_SIGNALS])
+    what = "; ".join(deviation(signal) for signal in signals[:MOST_SIGNALS])
     more = len(signals) - MOST_SIGNALS
     if more > 0:
         what += f"; and {more} more signals" if more > 1 else "; and 1 more signal"

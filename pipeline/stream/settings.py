@@ -56,6 +56,13 @@ class Settings:
         group: consumer group; workers of one group share the work.
         stages: what this worker does.
         web: where the page, the API, health and metrics are served; None for nowhere.
+        web_prefix: path under which all of it stands, such as `/seamwatch`; empty for none.
+        web_tokens_file: who may read and act, by token; see `pipeline.web.access`.
+        web_proxies: networks of the proxies that are believed when they name a user.
+        web_user_header: the header in which they name it.
+        web_actors: users of the proxies that may act; `*` for all of them.
+        web_open: anybody may read, from beyond loopback too.
+        web_hosts: further names under which the page is reached.
         directory: the configuration directory, which also holds the intent file.
         idle_after_s: an input partition that is read to its end and silent for so long holds nobody up.
         checkpoint_s: how often the state of baseline and pattern is written; also how much is done again after a crash.
@@ -73,6 +80,13 @@ class Settings:
     group: str = "seamwatch"
     stages: tuple[str, ...] = STAGES
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 6066))
+    web_prefix: str = ""
+    web_tokens_file: Path | None = None
+    web_proxies: tuple[str, ...] = ()
+    web_user_header: str = "X-Forwarded-User"
+    web_actors: tuple[str, ...] = ()
+    web_open: bool = False
+    web_hosts: tuple[str, ...] = ()
     directory: Path | None = None
     idle_after_s: float = 10.0
     checkpoint_s: float = 30.0

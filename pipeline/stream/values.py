@@ -5,9 +5,11 @@ Each reader takes either and raises ValueError with what is wrong, without sayin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,6 +106,38 @@ def _web(value: object) -> Address | None:
     return None if value is None or str(value) in ("", "off") else parse_address(value)
 
 
+def _under(value: object) -> str:
+    text = str(value).rstrip("/")
+    if text and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
+        msg = f"{value!r} is no path; such as /seamwatch"
+        raise ValueError(msg)
+    return text
+
+
+def _names(value: object) -> tuple[str, ...]:
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(_name(str(part).strip()) for part in parts)
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    parts = _names(value)
+    for part in parts:
+        try:
+            ip_network(part, strict=False)
+        except ValueError:
+            msg = f"{part!r} is no address and no network; such as 10.0.0.5 or 10.0.0.0/24"
+            raise ValueError(msg) from None
+    return parts
+
+
+def _header(value: object) -> str:
+    text = str(value)
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text):
+        msg = f"{value!r} is no name of a header; such as X-Forwarded-User"
+        raise ValueError(msg)
+    return text
+
+
 def _url(value: object) -> str:
     text = str(value)
     if not text.startswith(("http://", "https://")):
@@ -190,6 +224,13 @@ READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "webhook_secret_file": _path,
     "webhook_ca": _path,
     "page_url": _url,
+    "web_prefix": _under,
+    "web_tokens_file": _path,
+    "web_proxies": _networks,
+    "web_user_header": _header,
+    "web_actors": _names,
+    "web_open": _switch,
+    "web_hosts": _names,
     "idle_after_s": _seconds,
     "checkpoint_s": _seconds,
     "lookback": _records,

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.detect.evidence import Anchors, Evidence, FeedHealth
-from pipeline.messages import Incident
+from pipeline.intent import Intent, default
+from pipeline.messages import Change, Incident, Proof
+from pipeline.operators import Profile
 from pipeline.web.cohorts import CohortBoard
+from pipeline.web.feeds import FeedTrends
 from pipeline.workarounds import Workaround
 
-MOST_INCIDENTS: Final = 500
+MOST_INCIDENTS: Final = 1_000
 """Beyond, those go that were resolved first; then, those that changed first."""
 MOST_CHANGES: Final = 50
 """Of one incident; beyond, the oldest goes that brought no other state, or else the second."""
 MOST_FEEDS: Final = 200
 """Beyond, the one goes that has been silent longest."""
+MOST_KNOWN_CHANGES: Final = 2_000
+"""Deployments and the like; beyond, the oldest goes."""
+MOST_PROOFS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +57,57 @@ class Board:
         clock: the latest instant that any message spoke of, ms since the epoch; None before the first.
         announcement: what changed last among the incidents, for those who do not see it.
         cohorts: how the cohorts do.
-        workarounds: what is known to be wrong, and pages nobody for the time being.
+        feeds_before: how the feeds did, block by block.
+        intent: what matters, and what is known to be wrong; `use` changes it.
+        profiles: what is configured of the operators of input topics.
+        doubt: why what is shown may be old or incomplete; None while nothing says so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, intent: Intent | None = None, profiles: Iterable[Profile] = ()) -> None:
         self.version = 0
         self.clock: int | None = None
         self.announcement = ""
         self.cohorts = CohortBoard()
-        self.workarounds: tuple[Workaround, ...] = ()
+        self.feeds_before = FeedTrends()
+        self.intent = intent if intent is not None else default()
+        self.profiles = {profile.name: profile for profile in profiles}
+        self.doubt: str | None = None
         self._courses: dict[str, Course] = {}
         self._feeds: OrderedDict[str, FeedHealth] = OrderedDict()
+        self._changes: dict[str, Change] = {}
+        self._proofs: dict[str, Proof] = {}
         self._changed = asyncio.Event()
 
+    @property
+    def workarounds(self) -> tuple[Workaround, ...]:
+        return self.intent.workarounds
+
     # -- what comes in -----------------------------------------------------------------------------------------------
+
+    def take(self, message: object) -> None:
+        """Take whatever a topic holds; what is not shown is passed over."""
+        match message:
+            case Evidence():
+                self.evidence(message)
+            case Anchors():
+                self.anchors(message)
+            case Incident():
+                self.incident(message)
+            case Change():
+                self.change(message)
+            case Proof():
+                self.proof(message)
+
+    def use(self, intent: Intent) -> None:
+        """Go by another intent from now on."""
+        self.intent = intent
+        self._touch(self.clock)
+
+    def doubted(self, why: str | None) -> None:
+        """Say why what is shown may be old, or that it no longer is."""
+        if why != self.doubt:
+            self.doubt = why
+            self._touch(self.clock)
 
     def incident(self, incident: Incident) -> None:
         """Take a record of the incidents topic; one from before the newest, said again after a crash, is left."""
@@ -87,6 +130,7 @@ class Board:
         for operator, feed in evidence.feeds.items():
             self._feeds[operator] = feed
             self._feeds.move_to_end(operator)
+        self.feeds_before.take(evidence)
         while len(self._feeds) > MOST_FEEDS:
             self._feeds.popitem(last=False)
         self._touch(evidence.minute)
@@ -96,17 +140,22 @@ class Board:
         self.cohorts.anchors(anchors)
         self._touch(anchors.minute)
 
-    async def restore(self, incidents: Sequence[Incident]) -> None:
-        """As a sink: take up what was told before."""
-        for incident in incidents:
-            self.incident(incident)
+    def change(self, change: Change) -> None:
+        """Take a change that was told of or first seen; the same id says the same."""
+        if change.change_id in self._changes:
+            return
+        self._changes[change.change_id] = change
+        if len(self._changes) > MOST_KNOWN_CHANGES:
+            oldest = min(self._changes.values(), key=lambda one: (one.at, one.change_id))
+            del self._changes[oldest.change_id]
+        self._touch(self.clock)
 
-    async def send(self, incident: Incident) -> None:
-        """As a sink: take a change."""
-        self.incident(incident)
-
-    async def close(self) -> None:
-        """As a sink: nothing is held."""
+    def proof(self, proof: Proof) -> None:
+        """Take what a drill has shown."""
+        known = self._proofs.get(proof.service)
+        if (known is None or known.at <= proof.at) and (known is not None or len(self._proofs) < MOST_PROOFS):
+            self._proofs[proof.service] = proof
+            self._touch(self.clock)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -121,6 +170,14 @@ class Board:
         """By operator, by name."""
         return dict(sorted(self._feeds.items()))
 
+    def changes(self) -> list[Change]:
+        """Those that are known, the newest first."""
+        return sorted(self._changes.values(), key=lambda one: (-one.at, one.change_id))
+
+    def proofs(self) -> dict[str, Proof]:
+        """The newest by service."""
+        return dict(sorted(self._proofs.items()))
+
     async def changed(self, version: int) -> int:
         """Wait until there is something newer than `version`; answers with the version that there is."""
         while self.version == version:
@@ -129,8 +186,9 @@ class Board:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _touch(self, at: int) -> None:
-        self.clock = at if self.clock is None else max(self.clock, at)
+    def _touch(self, at: int | None) -> None:
+        if at is not None:
+            self.clock = at if self.clock is None else max(self.clock, at)
         self.version += 1
         waiting, self._changed = self._changed, asyncio.Event()
         waiting.set()

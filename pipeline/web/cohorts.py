@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from pipeline.detect.channels import COHORT_RATES, EVERY, OPERATION_RATES, SHIFT
 from pipeline.detect.evidence import Anchors, Evidence
 from pipeline.messages import MINUTE_MS
 from pipeline.observation import DIMENSIONS, Cohort
+from pipeline.web.trends import UNIT_SPREAD, Trends
 
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
@@ -28,12 +31,15 @@ MOST_COHORTS: Final = 5_000
 
 SURE: Final = 3.0
 """Standard errors below which nothing is said to deviate, lest a quiet fleet glow. No verdict hangs on it."""
-UNIT_SPREAD: Final = 0.5
-"""Standard deviation of one device-minute of latency or delay on the log scale, about."""
 
 _IS_SHIFT: Final = np.array([signal in SHIFTS for signal in SIGNALS])
 _UNITS: Final = Channel(EVERY, "contract")
 """Every device-minute is judged for it, so its units count them."""
+
+
+def cohort_id(cohort: Cohort) -> str:
+    """A short name of a cohort for addresses; the same on every worker. Names may hold anything, so they are not it."""
+    return hashlib.blake2s("\0".join(cohort).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,22 @@ class Reading:
     n: float
     observed: float | None
     expected: float | None
-    ratio: float
+    ratio: float | None
     deviation: float
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """What a cohort is held against: full days learnt, whether it still learns, and whose it is."""
+    """What a cohort is held against: full days learnt, whether it still learns, and whose it is.
+
+    doubt: what is wrong with its reference days; accepted: who accepted its level, when and why. Empty when nothing is.
+    """
 
     days: float
     frozen: bool
     lender: str
+    doubt: str = ""
+    accepted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +86,28 @@ class CohortView:
     readings: dict[str, Reading]
 
 
+class Listed(NamedTuple):
+    """A cohort in a list: `key` is what the list is sorted by."""
+
+    key: float | str
+    id: str
+    cohort: Cohort
+
+
 class CohortBoard:
-    """Sums of all cohorts in arrays by row: a fleet has thousands, and each page asks which of them deviate most."""
+    """Sums of all cohorts in arrays by row: a fleet has thousands, and each page asks which of them deviate most.
+
+    Attributes:
+        trends: how they did, block by block.
+    """
 
     def __init__(self) -> None:
+        self.trends = Trends()
         self._row: dict[Cohort, int] = {}
+        self._ids: dict[str, Cohort] = {}
+        self._id_of: dict[Cohort, str] = {}
+        self._words: dict[Cohort, str] = {}
+        """What a search looks at."""
         self._minute = np.zeros(0, dtype=np.int64)
         self._aside = np.zeros(0, dtype=np.bool_)
         self._sums = np.zeros((0, 3, len(SIGNALS)))
@@ -90,6 +118,11 @@ class CohortBoard:
 
     def __len__(self) -> int:
         return len(self._row)
+
+    def values(self, dimension: str) -> list[str]:
+        """What a dimension is among all cohorts, by name."""
+        place = DIMENSIONS.index(dimension)
+        return sorted({cohort[place] for cohort in self._row})
 
     def evidence(self, evidence: Evidence) -> None:
         """Take a minute; one that a cohort has had, said again after a crash, is not counted again."""
@@ -104,13 +137,25 @@ class CohortBoard:
         if _UNITS in evidence.channels:
             self._units[rows, 0] += evidence.n[at, evidence.channels.index(_UNITS)]
         self._units[rows, 1] += 1.0
+        self.trends.evidence(evidence, at, rows)
 
     def anchors(self, anchors: Anchors) -> None:
-        """Take what is known of anchors; of cohorts that have not reported yet nothing is kept."""
-        told = zip(anchors.cohorts, anchors.days.tolist(), anchors.frozen.tolist(), anchors.lender, strict=True)
-        for cohort, days, frozen, lender in told:
-            if cohort in self._row:
-                self._anchors[cohort] = Anchor(days, frozen, lender)
+        """Take what is known of anchors."""
+        none = [""] * len(anchors.cohorts)
+        texts = zip(anchors.lender, anchors.doubt or none, anchors.accepted or none, strict=True)
+        told = zip(anchors.cohorts, anchors.days.tolist(), anchors.frozen.tolist(), texts, strict=True)
+        for cohort, days, frozen, (lender, doubt, accepted) in told:
+            self._know(cohort, Anchor(days, frozen, lender, doubt, accepted))
+
+    def known(self, anchors: Mapping[Cohort, Anchor]) -> None:
+        """Take anchors that were found in a state; what has been told since is newer."""
+        for cohort, anchor in anchors.items():
+            if cohort not in self._anchors:
+                self._know(cohort, anchor)
+
+    def _know(self, cohort: Cohort, anchor: Anchor) -> None:
+        if cohort in self._row or cohort in self._anchors or len(self._anchors) < 2 * MOST_COHORTS:
+            self._anchors[cohort] = anchor
 
     def view(self, scope: Mapping[str, str], most: int | None = None) -> list[CohortView]:
         """Cohorts in a scope by name; of more than `most`, those that deviate most."""
@@ -119,12 +164,64 @@ class CohortBoard:
             rows = np.array([self._row[cohort] for cohort in chosen], dtype=np.intp)
             order = np.argsort(-np.abs(self._deviations(rows)).max(axis=1), kind="stable")[:most]
             chosen = [chosen[index] for index in order.tolist()]
-        chosen.sort()
+        return self._views(sorted(chosen))
+
+    def named(self, id: str) -> CohortView | None:
+        """The cohort of an id; None where there is none."""
+        cohort = self._ids.get(id)
+        if cohort is None:
+            return None
+        return self._views([cohort])[0]
+
+    def views(self, listed: Sequence[Listed]) -> list[CohortView]:
+        """Those of a part of a list, in its order."""
+        return self._views([one.cohort for one in listed])
+
+    def listed(self, scope: Mapping[str, str], text: str, sort: str) -> list[Listed]:
+        """Cohorts of a scope whose names hold each word of `text`, sorted.
+
+        sort: `name`; `deviation` (what deviates most first); `devices` (most first); `silence` (silent longest first);
+        or a signal of `SIGNALS` (largest log ratio beyond chance first).
+        """
+        words = text.lower().split()
+        chosen = self._within(scope)
+        if words:
+            chosen = [cohort for cohort in chosen if all(word in self._words[cohort] for word in words)]
+        if sort == "name":
+            return sorted(Listed("\0".join(cohort), self._id_of[cohort], cohort) for cohort in chosen)
         rows = np.array([self._row[cohort] for cohort in chosen], dtype=np.intp)
-        deviations = self._deviations(rows)
-        return [
-            self._view(cohort, row, deviations[i]) for i, (cohort, row) in enumerate(zip(chosen, rows, strict=True))
-        ]
+        keys = self._keys(rows, sort).tolist()
+        return sorted(Listed(key, self._id_of[cohort], cohort) for key, cohort in zip(keys, chosen, strict=True))
+
+    def _keys(self, rows: Rows, sort: str) -> Floats:
+        """What a list is sorted by, ascending."""
+        if sort == "devices":
+            return np.asarray(-self._units[rows, 0] / np.maximum(self._units[rows, 1], 1e-9))
+        if sort == "silence":
+            return self._minute[rows].astype(np.float64)
+        deviations = np.abs(self._deviations(rows))
+        return -(deviations[:, SIGNALS.index(sort)] if sort in SIGNALS else deviations.max(axis=1, initial=0.0))
+
+    def rows(self, scope: Mapping[str, str]) -> list[tuple[Cohort, int]]:
+        """Cohorts of a scope, and their rows in `trends`."""
+        return [(cohort, self._row[cohort]) for cohort in self._within(scope)]
+
+    def operators(self) -> dict[str, Rows]:
+        """Rows of the cohorts of each operator."""
+        rows: dict[str, list[int]] = {}
+        for cohort, row in self._row.items():
+            rows.setdefault(cohort.operator, []).append(row)
+        return {operator: np.array(its, dtype=np.intp) for operator, its in rows.items()}
+
+    def pooled(self, rows: Rows, signal: str) -> Reading | None:
+        """One signal of some cohorts together; None where nothing is known of it."""
+        column = SIGNALS.index(signal)
+        n, x, expected = self._sums[rows, :, column].sum(axis=0).tolist()
+        if n < LEAST_UNITS:
+            return None
+        sums = np.zeros((1, 3, len(SIGNALS)))
+        sums[0, :, column] = n, x, expected
+        return _reading(column, (n, x, expected), float(_deviations(sums)[0, column]))
 
     def others(self, scope: Mapping[str, str]) -> tuple[int, int]:
         """Of the cohorts outside of a scope: those in which nothing deviates, and all."""
@@ -140,7 +237,12 @@ class CohortBoard:
     def _within(self, scope: Mapping[str, str]) -> list[Cohort]:
         if not scope.keys() <= set(DIMENSIONS):
             return []
+        if not scope:
+            return list(self._row)
         wanted = [(DIMENSIONS.index(name), value) for name, value in scope.items()]
+        if len(wanted) == len(DIMENSIONS):
+            cohort = Cohort(**scope)
+            return [cohort] if cohort in self._row else []
         return [cohort for cohort in self._row if all(cohort[place] == value for place, value in wanted)]
 
     def _admit(self, cohorts: Sequence[Cohort], minute: int) -> tuple[Rows, Rows, NDArray[np.int64]]:
@@ -159,6 +261,9 @@ class CohortBoard:
             if row is None:
                 break
             self._row[cohorts[at]] = row
+            id = self._id_of[cohorts[at]] = cohort_id(cohorts[at])
+            self._ids[id] = cohorts[at]
+            self._words[cohorts[at]] = " ".join(cohorts[at]).lower()
             self._minute[row] = minute
             taken.append((at, row, minute))
         columns = np.array(taken, dtype=np.int64).reshape(-1, 3).T
@@ -175,7 +280,8 @@ class CohortBoard:
         if self._minute[row] >= minute:
             return None
         gone = next(cohort for cohort, its in self._row.items() if its == row)
-        del self._row[gone]
+        del self._row[gone], self._ids[self._id_of.pop(gone)], self._words[gone]
+        self.trends.forget(row)
         self._anchors.pop(gone, None)
         self._sums[row] = 0.0
         self._units[row] = 0.0
@@ -189,35 +295,48 @@ class CohortBoard:
         self._units = np.concatenate([self._units, np.zeros((more, 2))])
 
     def _deviations(self, rows: Rows) -> Floats:
-        """[rows, signals]: log ratio where chance does not explain it, else 0."""
-        n, x, expected = np.moveaxis(self._sums[rows], 1, 0)
-        shift = (x - expected) / np.maximum(n, LEAST_UNITS)
-        size = np.where(_IS_SHIFT, shift, np.log((np.maximum(x, 0.0) + 1.0) / (np.maximum(expected, 0.0) + 1.0)))
-        errors = np.where(
-            _IS_SHIFT, shift * np.sqrt(n) / UNIT_SPREAD, (x - expected) / np.sqrt(np.maximum(expected, 1.0))
-        )
-        return np.where((np.abs(errors) >= SURE) & (n >= LEAST_UNITS), size, 0.0)
+        return _deviations(self._sums[rows])
 
-    def _view(self, cohort: Cohort, row: int, deviations: Floats) -> CohortView:
-        readings = {}
-        for column, signal in enumerate(SIGNALS):
-            n, x, expected = self._sums[row, :, column].tolist()
-            deviation = float(deviations[column])
-            if n < LEAST_UNITS:
-                continue
-            if _IS_SHIFT[column]:
-                readings[signal] = Reading(n, None, None, float(np.exp((x - expected) / n)), deviation)
-            else:
-                readings[signal] = Reading(n, x / n, expected / n, x / expected, deviation)
-        units, minutes = self._units[row].tolist()
-        return CohortView(
-            cohort=cohort,
-            minute=int(self._minute[row]),
-            devices=units / minutes if minutes > 0.0 else 0.0,
-            aside=bool(self._aside[row]),
-            anchor=self._anchors.get(cohort),
-            readings=readings,
-        )
+    def _views(self, cohorts: Sequence[Cohort]) -> list[CohortView]:
+        rows = np.array([self._row[cohort] for cohort in cohorts], dtype=np.intp)
+        # All at once, as plain numbers: one by one out of arrays costs ten times as much.
+        sums = self._sums[rows].transpose(0, 2, 1).tolist()
+        deviations, units = self._deviations(rows).tolist(), self._units[rows].tolist()
+        found = []
+        for i, cohort in enumerate(cohorts):
+            row, (devices, minutes) = int(rows[i]), units[i]
+            readings = {
+                signal: _reading(column, tuple(sums[i][column]), deviations[i][column])
+                for column, signal in enumerate(SIGNALS)
+                if sums[i][column][0] >= LEAST_UNITS
+            }
+            found.append(
+                CohortView(
+                    cohort=cohort,
+                    minute=int(self._minute[row]),
+                    devices=devices / minutes if minutes > 0.0 else 0.0,
+                    aside=bool(self._aside[row]),
+                    anchor=self._anchors.get(cohort),
+                    readings=readings,
+                )
+            )
+        return found
+
+
+def _deviations(sums: Floats) -> Floats:
+    """[rows, signals]: log ratio where chance does not explain it, else 0; of [rows, 3, signals]."""
+    n, x, expected = np.moveaxis(sums, 1, 0)
+    shift = (x - expected) / np.maximum(n, LEAST_UNITS)
+    size = np.where(_IS_SHIFT, shift, np.log((np.maximum(x, 0.0) + 1.0) / (np.maximum(expected, 0.0) + 1.0)))
+    errors = np.where(_IS_SHIFT, shift * np.sqrt(n) / UNIT_SPREAD, (x - expected) / np.sqrt(np.maximum(expected, 1.0)))
+    return np.where((np.abs(errors) >= SURE) & (n >= LEAST_UNITS), size, 0.0)
+
+
+def _reading(column: int, sums: tuple[float, ...], deviation: float) -> Reading:
+    n, x, expected = sums
+    if _IS_SHIFT[column]:
+        return Reading(n, None, None, math.exp((x - expected) / n), deviation)
+    return Reading(n, x / n, expected / n, x / expected if expected > 0.0 else None, deviation)
 
 
 def _by_signal(evidence: Evidence, at: Rows) -> Floats:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from pipeline.web import views, wording
+from pipeline.messages import Action, Change, Decision
+from pipeline.web import records as say
+from pipeline.web.access import Access
+from pipeline.web.api import Act, Api, NotDoneError, Snapshots, tagged
 from pipeline.web.board import Board
-from pipeline.web.cohorts import CohortView
+from pipeline.web.endpoints import BASE
+from pipeline.web.guards import HEADERS, LARGEST_REQUEST, guard
 from pipeline.web.health import Health, unready, unwell
 from pipeline.web.live import Live
-from pipeline.workarounds import debt
+from pipeline.web.openapi import document
+from pipeline.web.pages import Pages
 
 _HERE: Final = Path(__file__).parent
 _STATIC: Final = {
@@ -26,24 +30,48 @@ _STATIC: Final = {
     "live.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-_HEADERS: Final = {
-    # Nothing from outside, nothing inline: what an operator writes into a name can never become code.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
-MOST_DRAWN: Final = 32
-"""Pages that are kept as they were drawn last."""
 
 
-def application(board: Board, registry: CollectorRegistry, health: Health, prefix: str = "") -> web.Application:
+class NoSnapshots:
+    """Of a site without a deployment behind it."""
+
+    async def listed(self) -> Sequence[say.StateInfo]:
+        return ()
+
+    async def of(self, source: str) -> tuple[int, Any] | None:
+        return None
+
+
+async def act_nowhere(messages: Sequence[Action | Change | Decision]) -> None:
+    """Of a site without a deployment behind it. Raises NotDoneError."""
+    msg = "there is no Kafka behind this page"
+    raise NotDoneError(msg)
+
+
+def _no_time() -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a site works with beside its board.
+
+    act: sends what people do. snapshots: of the stages. now: wall clock, ms since the epoch.
+    """
+
+    act: Act = act_nowhere
+    snapshots: Snapshots = field(default_factory=NoSnapshots)
+    now: Callable[[], int] = _no_time
+
+
+def application(
+    board: Board,
+    registry: CollectorRegistry,
+    health: Health,
+    prefix: str = "",
+    access: Access | None = None,
+    behind: Behind | None = None,
+) -> web.Application:
     """Everything a worker serves.
 
     Args:
@@ -51,23 +79,24 @@ def application(board: Board, registry: CollectorRegistry, health: Health, prefi
         registry: what /metrics exports.
         health: asked at each request for /healthz and /readyz.
         prefix: path under which all of it stands, such as `/seamwatch`, without a slash at its end.
+        access: who may read and act; everybody on loopback unless told otherwise.
     """
+    access, behind = access or Access(), behind or Behind()
     live = Live(board)
-    site = _Site(board, registry, health, live, prefix)
-    app = web.Application()
+    api = Api(board, behind.act, behind.snapshots, behind.now)
+    pages = Pages(board, api, health, live, access, prefix)
+    machines = _Machines(registry, health, prefix)
+    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[guard(access, prefix, pages.refusal)])
     app.add_routes(
         [
-            web.get(f"{prefix}/", site.index),
-            web.get(f"{prefix}/incidents/{{incident_id}}", site.incident),
-            web.get(f"{prefix}/workarounds", site.workarounds),
-            web.get(f"{prefix}/api/v1/workarounds", site.api_workarounds),
-            web.get(f"{prefix}/api/v1/incidents", site.api_incidents),
-            web.get(f"{prefix}/api/v1/cohorts", site.api_cohorts),
+            *pages.routes(),
+            *api.routes(prefix),
+            web.get(f"{prefix}{BASE}/openapi.json", machines.openapi),
             web.get(f"{prefix}/events", live.events),
-            web.get(f"{prefix}/static/{{name}}", site.static),
-            web.get(f"{prefix}/healthz", site.healthz),
-            web.get(f"{prefix}/readyz", site.readyz),
-            web.get(f"{prefix}/metrics", site.metrics),
+            web.get(f"{prefix}/static/{{name}}", machines.static),
+            web.get(f"{prefix}/healthz", machines.healthz),
+            web.get(f"{prefix}/readyz", machines.readyz),
+            web.get(f"{prefix}/metrics", machines.metrics),
         ]
     )
     app.on_response_prepare.append(_add_headers)
@@ -75,108 +104,30 @@ def application(board: Board, registry: CollectorRegistry, health: Health, prefi
     return app
 
 
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _HEADERS.items():
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A page as it was drawn, and of what."""
+class _Machines:
+    """What is for machines: health, metrics, files, and the description of the API."""
 
-    version: int
-    unready: str | None
-    text: str
-
-
-class _Site:
-    """The handlers, and what they share."""
-
-    def __init__(self, board: Board, registry: CollectorRegistry, health: Health, live: Live, prefix: str) -> None:
-        self._live = live
-        self._drawn: dict[str, _Drawn] = {}
-        self._board = board
+    def __init__(self, registry: CollectorRegistry, health: Health, prefix: str) -> None:
         self._registry = registry
         self._health = health
+        self._document = msgspec.json.encode(document(prefix))
         self._files = {name: (_HERE / "static" / name).read_bytes() for name in _STATIC}
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals |= {"prefix": prefix, "wording": wording, "scope_of": views.scope_of}
 
-    # -- pages -------------------------------------------------------------------------------------------------------
-
-    async def index(self, request: web.Request) -> web.Response:
-        return self._page(request.path, lambda: self._draw("index.html", view=views.overview(self._board)))
-
-    async def incident(self, request: web.Request) -> web.Response:
-        course = self._board.course(request.match_info["incident_id"])
-        if course is None:
-            return web.Response(text=self._draw("missing.html"), content_type="text/html", status=404)
-
-        def draw() -> str:
-            table = views.cohort_table(self._board, course.newest.scope)
-            return self._draw(
-                "incident.html", course=course, cohorts=table, others=views.others(self._board, course.newest)
-            )
-
-        return self._page(request.path, draw)
-
-    async def workarounds(self, request: web.Request) -> web.Response:
-        board, now = self._board, views.now_of(self._board)
-        return self._page(
-            request.path,
-            lambda: self._draw(
-                "workarounds.html", rows=views.workarounds(board, now), debt=debt(board.workarounds, now)
-            ),
-        )
-
-    def _page(self, path: str, draw: Callable[[], str]) -> web.Response:
-        """Drawn anew only when it could differ: with many listeners everybody asks at once."""
-        drawn = self._drawn.get(path)
-        reason = unready(self._health)
-        wanted = self._board.version if self._live.told is None else self._live.told
-        if drawn is None or drawn.version < wanted or drawn.unready != reason:
-            if len(self._drawn) >= MOST_DRAWN:
-                self._drawn.clear()
-            drawn = self._drawn[path] = _Drawn(self._board.version, reason, draw())
-        return web.Response(text=drawn.text, content_type="text/html")
-
-    def _draw(self, template: str, **values: Any) -> str:
-        return self._templates.get_template(template).render(
-            clock=self._board.clock,
-            announcement=self._board.announcement,
-            unready=unready(self._health),
-            **values,
-        )
+    async def openapi(self, request: web.Request) -> web.Response:
+        response = web.Response(body=self._document, content_type="application/json")
+        return tagged(request, response, self._document)
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name not in self._files:
             raise web.HTTPNotFound
-        return web.Response(body=self._files[name], content_type=_STATIC[name], charset="utf-8")
-
-    # -- API ---------------------------------------------------------------------------------------------------------
-
-    async def api_incidents(self, request: web.Request) -> web.Response:
-        records = [course.newest for course in self._board.incidents()]
-        return _json({"clock": self._board.clock, "incidents": [msgspec.to_builtins(record) for record in records]})
-
-    async def api_workarounds(self, request: web.Request) -> web.Response:
-        now = views.now_of(self._board)
-        listed = [{**asdict(one), "active": one.is_active(now)} for one in self._board.workarounds]
-        return _json({"clock": now, "debt": asdict(debt(self._board.workarounds, now)), "workarounds": listed})
-
-    async def api_cohorts(self, request: web.Request) -> web.Response:
-        cohorts = [_plain(view) for view in self._board.cohorts.view({})]
-        feeds = {operator: msgspec.to_builtins(feed) for operator, feed in self._board.feeds().items()}
-        return _json({"clock": self._board.clock, "cohorts": cohorts, "feeds": feeds})
-
-    # -- for machines ------------------------------------------------------------------------------------------------
+        body = self._files[name]
+        return tagged(request, web.Response(body=body, content_type=_STATIC[name], charset="utf-8"), body)
 
     async def healthz(self, request: web.Request) -> web.Response:
         return _state(unwell(self._health))
@@ -192,22 +143,3 @@ class _Site:
 def _state(reason: str | None) -> web.Response:
     """200 `ok`, or 503 and a sentence."""
     return web.Response(text="ok\n") if reason is None else web.Response(text=f"{reason}\n", status=503)
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json", charset="utf-8")
-
-
-def _plain(view: CohortView) -> dict[str, object]:
-    signals = {
-        signal: {"n": reading.n, "observed": reading.observed, "expected": reading.expected, "ratio": reading.ratio}
-        for signal, reading in view.readings.items()
-    }
-    return {
-        **view.cohort._asdict(),
-        "minute": view.minute,
-        "devices": view.devices,
-        "aside": view.aside,
-        "anchor": None if view.anchor is None else asdict(view.anchor),
-        "signals": signals,
-    }

@@ -1,26 +1,29 @@
-"""The board as the templates want it: what stands where, in which order, how loud."""
+"""The API's records as the templates want them: what stands where, in which order, how loud."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.detect.evidence import FeedHealth
 from pipeline.messages import MINUTE_MS, Incident
-from pipeline.observation import DIMENSIONS, Cohort
-from pipeline.web import wording
+from pipeline.observation import DIMENSIONS
+from pipeline.web import answers, plots, wording
+from pipeline.web import records as say
 from pipeline.web.board import Board, Course
-from pipeline.web.cohorts import SIGNALS, Anchor, CohortView, Reading
-from pipeline.workarounds import Workaround
+from pipeline.web.cohorts import SIGNALS
 
 ORDER: Final = ("firing", "recovering", "forming", "suppressed")
-MOST_RESOLVED: Final = 20
-MOST_ROWS: Final = 200
-"""Cohorts on one page; the API has them all."""
+MOST_OPEN: Final = 30
+MOST_RESOLVED: Final = 10
+MOST_ROWS: Final = 50
+"""Cohorts on one page."""
 LEVELS: Final = (0.05, 0.12, 0.25, 0.6)
 """Size of the log ratio from which a cell has colour 1, 2, 3, 4."""
 SILENT_MS: Final = 5 * MINUTE_MS
+PROVEN_DAYS: Final = 30
+"""What was proven longer ago is said to be old."""
+COLUMNS: Final = tuple((signal, wording.signal_name(signal)) for signal in SIGNALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,73 +40,57 @@ class Cell:
 class CohortRow:
     """notes: what else there is to say of it, in some words each."""
 
-    cohort: Cohort
+    cohort: say.Cohort
     devices: str
-    aside: bool
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class CohortTable:
-    """left_out: cohorts that have no row because others deviate more."""
-
-    columns: tuple[str, ...]
-    rows: tuple[CohortRow, ...]
-    left_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class WorkaroundRow:
-    """state: `active`, `expired` or `not yet`. left_ms: until it expires; below zero, since it has. hides: incidents
-    that it hides now."""
-
-    workaround: Workaround
-    state: str
-    age_ms: int
-    left_ms: int
-    hides: tuple[Course, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class FeedRow:
-    operator: str
-    health: FeedHealth
+    """paths: of what came and what was expected, over the last hours."""
+
+    feed: say.Feed
+    paths: tuple[str, str]
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The front page."""
+    """The front page. mood: the gravest state of any incident, or `calm`. more: open ones that have no card."""
 
     headline: str
     mood: str
-    """The gravest state of any incident, or `calm`."""
     open: tuple[Course, ...]
+    more: int
     resolved: tuple[Course, ...]
-    cohorts: CohortTable
     feeds: tuple[FeedRow, ...]
-    clock: int | None
+    budget: say.Budget
+    proofs: tuple[say.ServiceProof, ...]
+    loud: tuple[CohortRow, ...]
+    cohorts: int
 
 
-def now_of(board: Board) -> int:
-    """The clock of the records; ages are by it, as everything here."""
-    return board.clock or 0
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One signal with its plot; None where nothing of it has been seen since this worker began to listen."""
+
+    title: str
+    unit: str
+    plot: plots.Line | None
 
 
-def workarounds(board: Board, now: int) -> list[WorkaroundRow]:
-    """Those that have expired first, then by what is left of them."""
-    open_ = [course for course in board.incidents() if course.newest.state != "resolved"]
-    rows = [
-        WorkaroundRow(
-            workaround=one,
-            state="active" if one.is_active(now) else "expired" if one.expires_at <= now else "not yet",
-            age_ms=now - one.opened_at,
-            left_ms=one.expires_at - now,
-            hides=tuple(course for course in open_ if course.newest.workaround == one.id),
-        )
-        for one in board.workarounds
-    ]
-    return sorted(rows, key=lambda row: (row.left_ms, row.workaround.id))
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An incident's page."""
+
+    course: Course
+    pictures: tuple[Picture, ...]
+    ledger: plots.Ledger | None
+    reach: say.Reach
+    whiskers: dict[str, dict[str, plots.Whisker]]
+    similar: Sequence[say.Alike]
+    phases: tuple[tuple[str, int], ...]
 
 
 def overview(board: Board) -> Overview:
@@ -111,35 +98,80 @@ def overview(board: Board) -> Overview:
     opened = [course for course in courses if course.newest.state != "resolved"]
     opened.sort(key=lambda course: (_rank(course.newest.state), -course.newest.at))
     resolved = [course for course in courses if course.newest.state == "resolved"]
+    loud = answers.cohorts(board, say.CohortQuery(limit=8))
     return Overview(
         headline=_headline(opened),
         mood=opened[0].newest.state if opened else "calm",
-        open=tuple(opened),
+        open=tuple(opened[:MOST_OPEN]),
+        more=max(len(opened) - MOST_OPEN, 0),
         resolved=tuple(resolved[:MOST_RESOLVED]),
-        cohorts=cohort_table(board, {}),
-        feeds=tuple(FeedRow(operator, health) for operator, health in board.feeds().items()),
-        clock=board.clock,
+        feeds=feed_rows(board),
+        budget=answers.budget(board),
+        proofs=tuple(answers.proofs(board).services),
+        loud=tuple(row for row in cohort_rows(loud, board.clock) if any(cell.level for cell in row.cells)),
+        cohorts=len(board.cohorts),
     )
 
 
-def cohort_table(board: Board, scope: Mapping[str, str]) -> CohortTable:
-    """The cohorts of a scope, by name; where there are too many, those that deviate most."""
-    columns = tuple(wording.signal_name(signal) for signal in SIGNALS)
-    rows = tuple(_row(view, board.clock) for view in board.cohorts.view(scope, MOST_ROWS))
-    return CohortTable(columns, rows, board.cohorts.count(scope) - len(rows))
+def feed_rows(board: Board) -> tuple[FeedRow, ...]:
+    rows = []
+    for feed in answers.feeds(board).feeds:
+        # The block that is being filled would look like a fall.
+        blocks = board.feeds_before.of(feed.operator)[:-1][-72:]
+        late = any(part.late_since is not None for part in (feed, *feed.parts.values()))
+        rows.append(FeedRow(feed, plots.spark([(one.records, one.expected) for one in blocks]), late))
+    return tuple(sorted(rows, key=lambda row: (row.feed.state == "ok" and not row.late, row.feed.operator)))
 
 
-def others(board: Board, incident: Incident) -> str:
-    """What the cohorts outside of an incident's scope do; empty where there is none."""
-    calm, all_others = board.cohorts.others(incident.scope)
-    return f"In {calm} of the {all_others} cohorts outside of it nothing deviates." if all_others else ""
+def whole(board: Board, course: Course) -> Whole:
+    incident = course.newest
+    tracks = answers.tracks(board, incident).tracks
+    pictures = tuple(
+        Picture(wording.where(signal), track.unit, plots.line([track.points], incident.onset_at))
+        for signal, track in zip(incident.signals, tracks, strict=False)
+    )
+    names = {(one.operation, one.signal): wording.where(one) for one in incident.signals}
+    reach = answers.lattice(board, incident)
+    every = [group for branch in reach.branches for group in branch.groups]
+    axis = {branch.dimension: plots.whiskers(branch.groups) for branch in reach.branches} if every else {}
+    return Whole(
+        course=course,
+        pictures=pictures,
+        ledger=plots.ledger(incident.ledger, names),
+        reach=reach,
+        whiskers=axis,
+        similar=answers.incident(board, course).similar,
+        phases=_phases(incident),
+    )
+
+
+def _phases(incident: Incident) -> tuple[tuple[str, int], ...]:
+    """Moments of its life that are known, in their order."""
+    named = (
+        ("behaviour changed", incident.onset_at),
+        ("first said", incident.forming_at),
+        ("fired", incident.fired_at),
+        ("acknowledged", incident.acknowledged_at),
+        ("began to recover", incident.recovering_at),
+        ("resolved", incident.resolved_at),
+    )
+    return tuple(sorted(((name, at) for name, at in named if at is not None), key=lambda one: one[1]))
+
+
+def cohort_rows(page: say.CohortPage, clock: int | None) -> tuple[CohortRow, ...]:
+    return tuple(_row(cohort, clock) for cohort in page.cohorts)
+
+
+def scope_of(incident: Incident) -> list[tuple[str, str]]:
+    """Dimension in words and value, in the order of the wire contract."""
+    return [(wording.DIMENSION_NAMES[name], incident.scope[name]) for name in DIMENSIONS if name in incident.scope]
 
 
 def _rank(state: str) -> int:
     return ORDER.index(state) if state in ORDER else len(ORDER)
 
 
-def _headline(opened: list[Course]) -> str:
+def _headline(opened: Sequence[Course]) -> str:
     """`2 incidents firing, 1 forming`."""
     counts = {state: sum(course.newest.state == state for course in opened) for state in ORDER}
     said = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
@@ -149,24 +181,23 @@ def _headline(opened: list[Course]) -> str:
     return f"{number} {'incident' if number == '1' else 'incidents'} {rest}"
 
 
-def _row(view: CohortView, clock: int | None) -> CohortRow:
-    silent_ms = (clock or view.minute) - view.minute
+def _row(cohort: say.Cohort, clock: int | None) -> CohortRow:
+    silent_ms = (clock or cohort.minute) - cohort.minute
     notes = (
-        "set aside" if view.aside else "",
+        "set aside" if cohort.aside else "",
         f"silent for {wording.duration(silent_ms)}" if silent_ms >= SILENT_MS else "",
-        _note(view.anchor) if view.anchor is not None else "",
+        _note(cohort.anchor) if cohort.anchor is not None else "",
     )
-    readings = (view.readings.get(signal) for signal in SIGNALS)
+    readings = (cohort.signals.get(signal) for signal in SIGNALS)
     return CohortRow(
-        cohort=view.cohort,
-        devices=f"{view.devices:.0f}" if view.devices >= 10 else f"{view.devices:.1f}",
-        aside=view.aside,
+        cohort=cohort,
+        devices=f"{cohort.devices:.0f}" if cohort.devices >= 10 else f"{cohort.devices:.1f}",
         notes=tuple(filter(None, notes)),
         cells=tuple(Cell() if reading is None else _cell(reading) for reading in readings),
     )
 
 
-def _note(anchor: Anchor) -> str:
+def _note(anchor: say.Anchor) -> str:
     """What there is to say of an anchor that is not simply known and its own."""
     if anchor.frozen:
         return ""
@@ -175,15 +206,10 @@ def _note(anchor: Anchor) -> str:
     return f"learning, day {int(anchor.days) + 1}"
 
 
-def _cell(reading: Reading) -> Cell:
+def _cell(reading: say.Reading) -> Cell:
     level = sum(abs(reading.deviation) >= bound for bound in LEVELS)
     up = reading.deviation > 0
     if reading.observed is None or reading.expected is None:
-        return Cell(wording.change(reading.ratio), "", level, up)
+        return Cell(wording.change(reading.ratio) if reading.ratio is not None else "", "", level, up)
     beside = f"of {wording.percent(reading.expected)}" if level else ""
     return Cell(wording.percent(reading.observed), beside, level, up)
-
-
-def scope_of(incident: Incident) -> list[tuple[str, str]]:
-    """Dimension in words and value, in the order of the wire contract."""
-    return [(wording.DIMENSION_NAMES[name], incident.scope[name]) for name in DIMENSIONS if name in incident.scope]

@@ -33,6 +33,19 @@ STATE_MEANINGS: Final = {
     "suppressed": "known and silenced",
     "resolved": "what deviated has stayed back",
 }
+VERBS: Final = {
+    "acknowledge": "Acknowledged",
+    "note": "Noted",
+    "accept": "Accepted as the new level",
+    "false_alarm": "Called a false alarm",
+    "confirm": "Confirmed",
+}
+SORTS: Final = {
+    "deviation": "what deviates most",
+    "name": "name",
+    "devices": "devices",
+    "silence": "silent longest",
+}
 SHAPE_MEANINGS: Final = {"step": "all at once", "drift": "bit by bit", "spread": "from one to the next"}
 
 _DAY_S: Final = 86_400
@@ -85,6 +98,13 @@ def amount(signal: Signal, value: float | None) -> str:
     if signal.signal == "volume":
         return f"{value:,.1f} a minute"
     return percent(value)
+
+
+def level(value: float, unit: str) -> str:
+    """On the axis of a plot: a share, a factor of the expected as a change, or records."""
+    if unit == "share":
+        return percent(value)
+    return change(value) if unit == "factor" else f"{value:,.0f}"
 
 
 def where(signal: Signal) -> str:

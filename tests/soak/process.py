@@ -47,6 +47,11 @@ class Measured:
         self._running.wait()
 
     @property
+    def url(self) -> str:
+        """Of its page, without a slash at its end."""
+        return f"http://127.0.0.1:{self._page}"
+
+    @property
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None
         return self._process

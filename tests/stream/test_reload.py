@@ -90,7 +90,7 @@ async def test_a_workaround_counts_as_soon_as_it_is_read_and_a_fault_leaves_all_
         (fired,), (hidden,) = states(live, "firing"), states(live, "suppressed")
         assert hidden.incident_id == fired.incident_id
         assert hidden.workaround == "their-outage"
-        assert [one.id for one in service.board.workarounds] == ["their-outage"]
+        assert [one.id for one in service.intent.workarounds] == ["their-outage"]
 
         (directory / "intent.yaml").write_text(INTENT.replace("degradable", "degradible"))
         os.kill(os.getpid(), signal.SIGHUP)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.intent import ConfigurationError
+from pipeline.service import access_of
 from pipeline.stream.settings import Address, Settings, load
 
 ENOUGH = {"brokers": "kafka:9092", "inputs": ["telemetry"]}
@@ -129,3 +130,42 @@ def test_an_address_of_ipv6_keeps_its_brackets() -> None:
     settings = load({**ENOUGH, "brokers": "[::1]:9092"}, {}, None)
     assert settings.brokers == (Address("::1", 9092),)
     assert settings.bootstrap == "[::1]:9092"
+
+
+def test_who_may_do_what_on_the_page_is_read_from_a_file_or_the_command_line(tmp_path: Path) -> None:
+    directory = written(
+        tmp_path,
+        "version: 1\nweb_tokens_file: tokens\nweb_proxies: [10.0.0.0/24, '::1']\nweb_actors: [alice, bob]\n"
+        "web_hosts: [watch.example]\nweb_open: off\nweb_prefix: /seamwatch/\n",
+    )
+    settings = load({**ENOUGH, "web_open": "on"}, {}, directory)
+    assert settings.web_tokens_file == Path("tokens")
+    assert (settings.web_proxies, settings.web_actors) == (("10.0.0.0/24", "::1"), ("alice", "bob"))
+    assert (settings.web_hosts, settings.web_open, settings.web_prefix) == (("watch.example",), True, "/seamwatch")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("web_proxies", "everybody"),
+        ("web_prefix", "seamwatch"),
+        ("web_prefix", "/a'b"),
+        ("web_user_header", "X User"),
+        ("web_open", "perhaps"),
+        ("web_actors", "alice,,bob"),
+    ],
+)
+def test_what_cannot_guard_the_page_is_a_fault(name: str, value: str) -> None:
+    (said,) = faults({**ENOUGH, name: value}, {})
+    assert said.startswith(f"--{name.replace('_', '-')}:1: ")
+
+
+def test_a_file_of_tokens_that_cannot_be_used_is_said_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("\nalice act secret\n")
+    for file, said in (("tokens", ":2: no NAME read|act SHA256"), ("none", ":1: cannot be read")):
+        settings = load({**ENOUGH, "web_tokens_file": str(tmp_path / file)}, {}, None)
+        with pytest.raises(ConfigurationError) as caught:
+            access_of(settings)
+        (fault,) = map(str, caught.value.faults)
+        assert said in fault
+        assert "secret" not in fault

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.detect.evidence import FeedHealth
-from pipeline.messages import MINUTE_MS
+from pipeline.messages import MINUTE_MS, Change, Proof
 from pipeline.observation import Cohort
 from pipeline.web import Board, board, cohorts
 from tests.sinks.incidents import FIRING, incident
@@ -108,15 +108,34 @@ def test_devices_a_minute_are_the_mean_of_the_minutes_in_which_they_reported() -
     assert told.cohorts.view({})[0].devices == pytest.approx((0.5 * 100 + 400) / 1.5)
 
 
-def test_an_anchor_is_known_once_its_cohort_has_reported() -> None:
+def test_an_anchor_is_known_whenever_it_was_told() -> None:
     told = Board()
     told.anchors(anchors({SLOW: (3.2, False, "own")}))
     told.evidence(evidence())
-    assert [view.anchor for view in told.cohorts.view({})] == [None, None]
-    told.anchors(anchors({SLOW: (3.2, False, "own")}))
-    assert [view.anchor for view in told.cohorts.view({"firmware": SLOW.firmware})] == [
-        cohorts.Anchor(3.2, frozen=False, lender="own")
-    ]
+    assert {view.cohort: view.anchor for view in told.cohorts.view({})} == {
+        SLOW: cohorts.Anchor(3.2, frozen=False, lender="own"),
+        WELL: None,
+    }
+
+
+def test_what_was_found_in_a_state_gives_way_to_what_was_told_since() -> None:
+    told = Board()
+    told.evidence(evidence())
+    told.anchors(anchors({SLOW: (7.0, True, "own")}))
+    told.cohorts.known({SLOW: cohorts.Anchor(6.0, False, "own"), WELL: cohorts.Anchor(9.0, True, "own")})
+    days = {view.cohort: view.anchor.days if view.anchor else None for view in told.cohorts.view({})}
+    assert days == {SLOW: 7.0, WELL: 9.0}
+
+
+def test_of_too_many_changes_and_proofs_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "MOST_KNOWN_CHANGES", 2)
+    told = Board()
+    for at in (3, 1, 2):
+        told.take(Change(f"c{at}", at, "deployment", "a release"))
+    assert [change.at for change in told.changes()] == [3, 2]
+    for at in (5, 4):
+        told.take(Proof("playback", at, "drill", True))
+    assert told.proofs()["playback"].at == 5
 
 
 def test_a_record_from_before_the_newest_is_passed_over() -> None:
@@ -191,7 +210,9 @@ def test_a_ratio_lies_between_those_of_its_minutes(ratios: list[float]) -> None:
     for minute, ratio in enumerate(ratios):
         told.evidence(evidence(minute, [SLOW], log_ratio={SLOW: ratio}))
     (view,) = told.cohorts.view({})
-    seen = float(np.log(view.readings["latency"].ratio))
+    faded = view.readings["latency"].ratio
+    assert faded is not None
+    seen = float(np.log(faded))
     assert min(ratios) - 1e-9 <= seen <= max(ratios) + 1e-9
 
 

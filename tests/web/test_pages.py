@@ -17,6 +17,7 @@ from pipeline.metrics import Metrics
 from pipeline.observation import Cohort
 from pipeline.stream.health import Health
 from pipeline.web import Board, application, live
+from pipeline.web.cohorts import cohort_id
 from tests.integration.serving import serving
 from tests.sinks.incidents import FIRING, incident
 from tests.web.fleet import NOON, SLOW, WELL, anchors, evidence
@@ -99,7 +100,7 @@ async def test_what_is_most_urgent_stands_first_and_what_is_over_last(site: Site
 
 async def test_the_cohorts_show_what_deviates_beyond_chance_and_colour_nothing_else(site: Site) -> None:
     site.board.evidence(evidence(units=400, log_ratio={SLOW: math.log(1.25)}, failures={SLOW: 0.06, WELL: 0.021}))
-    page = _Words(await site.get("/"))
+    page = _Words(await site.get("/cohorts"))
     coloured = [attrs["class"] for tag, attrs in page.tags if tag == "td" and "level-" in (attrs["class"] or "")]
     assert coloured == ["number level-2", "number level-4"]
     assert "+25 % 6.0 % of 2.0 %" in page.text
@@ -109,24 +110,24 @@ async def test_the_cohorts_show_what_deviates_beyond_chance_and_colour_nothing_e
 async def test_a_cohort_that_still_learns_says_so_and_against_whom_it_is_held(site: Site) -> None:
     site.board.evidence(evidence())
     site.board.anchors(anchors({SLOW: (0.0, False, "9.4.0"), WELL: (3.2, False, "own")}))
-    text = _Words(await site.get("/")).text
+    text = _Words(await site.get("/cohorts")).text
     assert "stb-g3 9.4.1 nordcast · production · learning, held against 9.4.0 100" in text
     assert "stb-g3 9.4.0 nordcast · production · learning, day 4 100" in text
     site.board.anchors(anchors({SLOW: (7.0, True, "own"), WELL: (7.0, True, "own")}))
-    assert "learning" not in _Words(await site.get("/")).text
+    assert "learning" not in _Words(await site.get("/cohorts")).text
 
 
 async def test_a_cohort_that_has_stopped_to_report_says_for_how_long(site: Site) -> None:
     site.board.evidence(evidence(0, [SLOW]))
     site.board.evidence(evidence(12, [WELL], aside=[WELL]))
-    text = _Words(await site.get("/")).text
+    text = _Words(await site.get("/cohorts")).text
     assert "9.4.1 nordcast · production · silent for 12 min" in text
     assert "9.4.0 nordcast · production · set aside" in text
 
 
 async def test_three_devices_colour_nothing(site: Site) -> None:
     site.board.evidence(evidence(units=3, log_ratio={SLOW: math.log(1.25)}, failures={SLOW: 1 / 3}))
-    page = _Words(await site.get("/"))
+    page = _Words(await site.get("/cohorts"))
     assert [attrs for tag, attrs in page.tags if tag == "td" and "level-" in (attrs["class"] or "")] == []
 
 
@@ -135,16 +136,15 @@ async def test_a_silent_feed_is_said_with_its_time(site: Site) -> None:
     assert "acme silent since 2026-01-01 11:50 UTC 3 records a minute, 120 expected" in _Words(await site.get("/")).text
 
 
-async def test_an_incident_has_a_page_with_its_course_and_the_cohorts_of_its_scope(site: Site) -> None:
-    site.board.evidence(evidence())
+async def test_an_incident_has_a_page_with_its_course_and_who_is_affected(site: Site) -> None:
+    site.board.evidence(evidence(units=4000, log_ratio={SLOW: math.log(1.25)}))
     site.board.incident(incident(state="forming", at=FIRING.at - 60_000))
     site.board.incident(FIRING)
     text = _Words(await site.get(f"/incidents/{FIRING.incident_id}")).text
     assert "firing 2026-01-01 00:00 UTC" in text
     assert "forming 2025-12-31 23:59 UTC" in text
-    assert "stb-g3 9.4.1" in text
-    assert "stb-g3 9.4.0" not in text
-    assert "In 1 of the 1 cohorts outside of it nothing deviates." in text
+    assert "9.4.1 named 1 cohort" in text
+    assert "9.4.0 1 cohort not affected" in text
 
 
 async def test_an_incident_that_nobody_knows_is_a_404_that_leads_back(site: Site) -> None:
@@ -161,7 +161,14 @@ async def test_markup_in_names_stays_text_on_every_page(site: Site) -> None:
     changes = {"scope": scope, "summary": HOSTILE, "services": [HOSTILE], "signals": signals, "kind": HOSTILE}
     clean = _Words(await site.get("/"))
     site.board.incident(incident(incident_id="x", state="firing", **changes))
-    for path in ("/", "/incidents/x"):
+    for path in (
+        "/",
+        "/incidents",
+        "/incidents/x",
+        "/cohorts",
+        f"/cohorts/compare?c={cohort_id(hostile)}",
+        "/operators",
+    ):
         page = _Words(await site.get(path))
         assert HOSTILE in page.text
         assert [attrs for tag, attrs in page.tags if tag == "script"] == [
@@ -214,7 +221,8 @@ async def test_the_api_gives_every_cohort_and_feed(site: Site) -> None:
     assert slow["operator"] == "nordcast"
     assert slow["signals"]["latency"]["ratio"] == pytest.approx(1.25)
     assert slow["signals"]["failure"]["expected"] == pytest.approx(0.02)
-    feed = said["feeds"]["nordcast"]
+    (feed,) = json.loads(await site.get("/api/v1/feeds"))["feeds"]
+    assert feed["operator"] == "nordcast"
     assert {name: feed[name] for name in ("state", "since", "records", "expected")} == {
         "state": "ok",
         "since": 0,

@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from pipeline.intent import default
 from pipeline.stream.health import Health
 from pipeline.web import Board, application
 from pipeline.workarounds import Workaround
@@ -29,7 +30,7 @@ GONE = replace(KNOWN, id="gone", expires_at=NOON - 3 * DAY, link="https://tracke
 
 async def test_workarounds_are_shown_with_age_end_and_what_they_hide_and_served_as_json() -> None:
     registry, board = CollectorRegistry(), Board()
-    board.workarounds = (KNOWN, GONE)
+    board.use(replace(default(), workarounds=(KNOWN, GONE)))
     board.evidence(evidence())
     board.incident(msgspec.structs.replace(FIRING, state="suppressed", workaround=KNOWN.id, at=NOON))
     site = application(board, registry, Health(connected=True, assigned=True, loaded=True))
@@ -46,7 +47,7 @@ async def test_workarounds_are_shown_with_age_end_and_what_they_hide_and_served_
     assert 'href="https://tracker.example/7"' in page
     assert f"/incidents/{FIRING.incident_id}" in page
     assert api["debt"] == {"active": 1, "expired": 1, "oldest_days": 40.0, "soonest_days": 10.0}
-    assert [one["active"] for one in api["workarounds"]] == [True, False]
+    assert [one["active"] for one in api["workarounds"]] == [False, True]
 
 
 async def test_without_workarounds_the_page_says_that_nothing_is_hidden() -> None:

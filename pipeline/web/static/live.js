@@ -4,6 +4,8 @@
 
 const EVENTS = document.currentScript.dataset.events;
 const RETRY_MS = 10_000;
+// Pages of what does not change by itself say so: they are asked for once.
+const STANDS_STILL = document.body.dataset.live === "off";
 
 function say(link) {
   document.documentElement.dataset.link = link;
@@ -92,4 +94,4 @@ function listen() {
   };
 }
 
-listen();
+if (!STANDS_STILL) listen();
