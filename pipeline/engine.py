@@ -60,7 +60,7 @@ class Engine:
         decisions: Iterable[Told] = (),
     ) -> None:
         self.ingest = Ingest(source, adapter=adapter)
-        self.baseline = Baseline([source])
+        self.baseline = Baseline([source], thresholds=intent.thresholds)
         self.pattern = Pattern([self.baseline.name], intent)
         self._told = deque(sorted(decisions, key=lambda one: (one.at, identity_of(one))))
         for each in learned:

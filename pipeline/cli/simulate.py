@@ -53,7 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FAULT",
-        help="may be repeated; such as latency*1.25@firmware=fw-2.4.1,from=8d,until=13d",
+        help="may be repeated; such as latency*1.25@firmware=fw-2.4.1,from=8d,until=13d, or, with what waits for it, "
+        "latency*2@operation=entitlement_check,cascades=playback_start,operator=altura,from=8d",
     )
     fleet.add_argument(
         "--nuisance",

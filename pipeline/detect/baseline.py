@@ -28,8 +28,10 @@ from pipeline.detect.rejectwatch import with_rejects
 from pipeline.detect.roster import Bounds, Roster, is_overflow
 from pipeline.detect.strangers import Strangers
 from pipeline.detect.succession import Succession
+from pipeline.detect.thresholds import Lines
 from pipeline.detect.volumes import VolumeBook, is_backfill
 from pipeline.detect.watermark import Watermark
+from pipeline.intent import Threshold
 from pipeline.messages import MINUTE_MS, Change, CohortWindow, Decision, Tick, Windows
 from pipeline.observation import UNKNOWN, Cohort
 
@@ -58,6 +60,7 @@ class Baseline:
         name: this stage's own name as a source for the next one, e.g. `windows/3`.
         policy: how anchors are learnt.
         bounds: how many cohorts are kept apart.
+        thresholds: lines of the intent that attempts are counted against.
     """
 
     def __init__(
@@ -66,11 +69,14 @@ class Baseline:
         name: str = "baseline",
         policy: AnchorPolicy | None = None,
         bounds: Bounds | None = None,
+        thresholds: Iterable[Threshold] = (),
     ) -> None:
         self.name = name
         self._sources = tuple(sources)
         self._policy = policy or AnchorPolicy()
         self._bounds = bounds or Bounds()
+        self._thresholds = tuple(thresholds)
+        self._lines = Lines(self._thresholds)
         self._watermark = Watermark(self._sources)
         self._pending: dict[int, list[Windows]] = defaultdict(list)
         self._closed: int | None = None
@@ -241,7 +247,7 @@ class Baseline:
             SnapshotError: it is of another version, or damaged.
         """
         expect_version(state, "a baseline stage", VERSION)
-        new = Baseline(self._sources, self.name, self._policy, self._bounds)
+        new = Baseline(self._sources, self.name, self._policy, self._bounds, self._thresholds)
         try:
             new._take_up(state)
         except SnapshotError:
@@ -306,6 +312,7 @@ class Baseline:
         lag = np.array([_mean_lag(group) for group in groups])
         self._feeds.delays(minute, cohorts, self._delays(rows, n, x, expected, lag))
         self._learn(cohorts, rows, n, x, aside)
+        attempts, bad = self._lines.count(groups) if self._thresholds else (None, None)
         out.append(
             Evidence(
                 source=self.name,
@@ -318,6 +325,9 @@ class Baseline:
                 aside=aside | self._strangers.among(rows),
                 lag_ms=lag,
                 feeds=with_rejects(self._feeds.health(minute), minute, windows),
+                thresholds=self._lines.ids,
+                attempts=attempts,
+                bad=bad,
             )
         )
         return out

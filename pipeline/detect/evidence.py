@@ -65,12 +65,20 @@ class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
     lag_ms: Floats
     """Mean of arrival less believed occurrence."""
     feeds: dict[str, FeedHealth]
+    thresholds: list[str] = []
+    """Ids of the intent's thresholds that were counted; columns of the two arrays below."""
+    attempts: Floats | None = None
+    """[cohorts, thresholds] device-minutes that a threshold asks about, see `thresholds.Lines`; None: nothing asked."""
+    bad: Floats | None = None
+    """[cohorts, thresholds] those of them that were slower than the limit, or hit."""
 
     def __post_init__(self) -> None:
         if not self.cohorts:
             # Without a cohort, arrays that came as JSON have lost their shape.
             for name in ("n", "x", "expected"):
                 _with_columns(self, name, len(self.channels))
+            for name in ("attempts", "bad"):
+                _with_columns(self, name, len(self.thresholds))
 
 
 class Anchors(msgspec.Struct, frozen=True, tag="anchors"):

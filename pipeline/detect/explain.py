@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect import onset
+from pipeline.detect.breach import Breaches
+from pipeline.detect.cascade import CAUSE_NATS, LATER_MS, Dependencies
 from pipeline.detect.channels import EVERY, TAIL_QUANTILE
-from pipeline.detect.history import SPANS, History, Span, Sums
+from pipeline.detect.dangers import Consequences
+from pipeline.detect.history import SPANS, STEP_MS, History, Span, Sums
 from pipeline.detect.judge import Judge
 from pipeline.detect.onset import Change, Course
 from pipeline.detect.references import References
@@ -20,7 +23,7 @@ from pipeline.detect.verdict import Given
 from pipeline.incidents import wording
 from pipeline.incidents.life import Finding
 from pipeline.intent import Intent
-from pipeline.messages import Confidence, Contrast, LedgerEntry, Signal
+from pipeline.messages import Confidence, Contrast, Effect, LedgerEntry, Signal
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -49,11 +52,15 @@ class _Look:
 class Explainer:
     """Turns a node of a verdict into a finding."""
 
-    def __init__(self, references: References, history: History, judge: Judge, intent: Intent) -> None:
+    def __init__(
+        self, references: References, history: History, judge: Judge, intent: Intent, breaches: Breaches
+    ) -> None:
         self._references = references
         self._history = history
         self._judge = judge
         self._intent = intent
+        self._dependencies = Dependencies(intent)
+        self._consequences = Consequences(intent, references, breaches)
 
     def finding(
         self, given: Given, totals: Sums, node: int, known: Sequence[int], net: float, lag_ms: Mapping[int, float]
@@ -64,24 +71,38 @@ class Explainer:
         """
         lattice = given.verdict.lattice
         members = np.array(lattice.members[node])
-        picked = self._spoken(given, node)
-        look, change, starts = self._change(node, picked[0], known)
-        signals = self._signals(given, totals, node, picked, change)
         lag = float(np.mean([lag_ms.get(int(self._judge.rows[leaf]), 0.0) for leaf in members]))
+        picked, suffering = self._caused(given, node, self._spoken(given, node), known)
+        look, change, starts = self._change(node, picked[0], known)
+        if suffering:  # since when is asked of what shows it best, the cause or what follows from it
+            strongest = max(picked, key=lambda i: float(given.score[node, i]))
+            look, change, starts = max(
+                (look, change, starts), self._change(node, strongest, known), key=lambda item: item[1].gain
+            )
+        signals = self._signals(given, totals, node, picked, change)
         began, since, until = (int(starts[i] - lag) for i in (change.start, change.earliest, change.latest))
         operations = self._operations(given, picked)
         scope = lattice.scopes[node]
         contrast = self._contrast(given, totals, node, picked[0])
         others = len(lattice.cohorts) - len(members)
+        effects = tuple(
+            Effect(service, int(at - lag), [signals[picked.index(i)] for i in channels])
+            for service, (at, channels) in suffering.items()
+        )
         finding = Finding(
             scope=scope,
             kind="pattern",
             onset_at=began,
             severity=self._intent.severity_of(operations),
-            services=tuple(self._intent.services_of(operations)),
+            services=self._dependencies.first(self._intent.services_of(operations), effects),
             signals=signals,
             evidence=round(net / float(np.log(10.0)), 2),
-            summary=wording.summary(scope, signals, began, len(members), others, contrast),
+            summary=" ".join(
+                [
+                    wording.summary(scope, signals, began, len(members), others, contrast),
+                    *([wording.suffering(list(suffering))] if suffering else []),
+                ]
+            ),
             onset_from=since,
             onset_until=until + look.span.grain_ms,
             affected=len(members),
@@ -89,7 +110,9 @@ class Explainer:
             contrast=contrast,
             ledger=self._ledger(given, node, picked, look, change.start),
             confidence=self._confidence(given, totals, node, picked, members, change.odds),
+            effects=effects,
         )
+        finding = self._consequences.complete(finding, self._now)
         effect = given.effect[node]
         return finding, {given.verdict.judged[i].name: float(effect[i]) for i in reversed(picked)}
 
@@ -106,6 +129,41 @@ class Explainer:
             values = "up", _figures(observed), _figures(expected), ratio, 0.0, "step", quantile
             out.setdefault(channel, Signal(channel.operation, channel.reported_signal, *values))
         return tuple(out.values())
+
+    @property
+    def _now(self) -> int:
+        """The end of what has been judged, ms."""
+        return (self._history.step or 0) * STEP_MS
+
+    def _caused(
+        self, given: Given, node: int, picked: Sequence[int], known: Sequence[int]
+    ) -> tuple[list[int], dict[str, tuple[int, list[int]]]]:
+        """Channels with causes before what may follow from them by the dependencies of the intent; and of each service
+        that suffers, since when (ms), and its channels.
+
+        A cause has evidence of its own, and is not seen to begin after its effect.
+        """
+        judged = given.verdict.judged
+        of = {i: judged[i].channel.operation for i in picked}
+        solid = [i for i in picked if of[i] != EVERY and given.score[node, i] >= CAUSE_NATS]
+        if not self._dependencies.are_related(of[i] for i in solid):
+            return list(picked), {}
+        began: dict[int, tuple[int, int, int]] = {}
+        for i in picked:
+            _, change, starts = self._change(node, i, known)
+            began[i] = int(starts[change.start]), int(starts[change.earliest]), int(starts[change.latest])
+        causes: dict[int, list[int]] = {}
+        for i in picked:
+            before = [k for k in solid if k != i and began[k][1] <= began[i][2] + LATER_MS]
+            if of[i] != EVERY:
+                causes[i] = [k for k in before if self._dependencies.suffers(of[i], [of[k]])]
+        suffering: dict[str, tuple[int, list[int]]] = {}
+        for i in picked:
+            for service in self._dependencies.suffers(of[i], [of[k] for k in causes.get(i, [])]):
+                at, channels = suffering.get(service, (began[i][0], []))
+                suffering[service] = min(at, began[i][0]), [*channels, i]
+        roots = {k for held in causes.values() for k in held if not causes[k]}
+        return sorted(picked, key=lambda i: (i not in roots, bool(causes.get(i)))), suffering
 
     def _change(self, node: int, channel: int, known: Sequence[int]) -> tuple[_Look, Change, NDArray[np.int64]]:
         """When the leading signal changed, seen on the longest span, or on a closer one where that shows it better or
@@ -171,6 +229,11 @@ class Explainer:
         for channel, i in best.items():
             pooled = best.get((EVERY, channel[1]))
             parts = [k for other, k in best.items() if other[1] == channel[1] and other[0] != EVERY]
+            if self._dependencies.are_related(judged[k].channel.operation for k in parts):
+                # What is one operation's and what another's is what a cause is told from its effect by.
+                if channel[0] != EVERY:
+                    keep.append(i)
+                continue
             if channel[0] == EVERY and len(judged[i].columns) > 1:
                 # Of one operation alone: then it is that one's.
                 if len(parts) == 1 and strength[parts[0]] >= strength[i]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detect.breach import Breaches
+from pipeline.detect.cascade import Dependencies, joined
+from pipeline.detect.channels import EVERY
+from pipeline.detect.dangers import grown
 from pipeline.detect.explain import Explainer
 from pipeline.detect.history import SPANS, History, Span, Sums
 from pipeline.detect.judge import FORMING_NATS, Found, Judge
@@ -17,7 +21,7 @@ from pipeline.detect.references import References
 from pipeline.detect.verdict import Given, Verdict
 from pipeline.incidents import telling
 from pipeline.incidents.hold import may_move, next_state
-from pipeline.incidents.life import Case, Incidents, Scope, differs
+from pipeline.incidents.life import Case, Finding, Incidents, Scope, differs
 from pipeline.incidents.people import STRONGER
 from pipeline.intent import Intent
 from pipeline.messages import Incident
@@ -72,13 +76,20 @@ class Follower:
     """
 
     def __init__(
-        self, references: References, history: History, judge: Judge, incidents: Incidents, intent: Intent
+        self,
+        references: References,
+        history: History,
+        judge: Judge,
+        incidents: Incidents,
+        intent: Intent,
+        breaches: Breaches,
     ) -> None:
         self._history = history
         self._judge = judge
         self._incidents = incidents
         self._budget = intent.false_pages_per_week
-        self._explainer = Explainer(references, history, judge, intent)
+        self._explainer = Explainer(references, history, judge, intent, breaches)
+        self._dependencies = Dependencies(intent)
         self.evidence = 0.0
 
     def judge(self, due: Sequence[Span], at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
@@ -164,10 +175,13 @@ class Follower:
             inside = lattice.structure.membership @ lattice.indicator(node)
             touched, within = inside > 0, inside == lattice.size
             news[touched, -1] = False
+            roots = self._dependencies.roots(case.finding)
             least = np.where(within, ECHO_WITHIN, ECHO)[touched]
             for k, one in enumerate(judged):
                 was = case.effect_of(one.channel.signal)
-                if was > 0:
+                # A cause may be small beside what follows from it, and is news whatever its size.
+                own = one.channel.operation
+                if was > 0 and not any(self._dependencies.suffers(root, [own]) for root in roots):
                     news[touched, k] &= given.effect[touched, k] >= least * was
         return news
 
@@ -195,10 +209,78 @@ class Follower:
             case.effects = effects
             case.changed_at = at
             return []
+        strength = float(given.score[node, found.channel])
+        cause = self._cause_of(finding, node)
+        if cause is not None:
+            return self._suffer(cause, finding, effects, strength, at)
+        followers = self._followers(finding, node) if state == "firing" else []
+        for other in followers:
+            finding = self._joined(finding, other.finding, strength, other.strength)
         case, record = self._incidents.begin(finding, state, at, self._split_from(node, channels))
         case.effects = effects
-        case.strength = float(given.score[node, found.channel])
-        return [record]
+        case.strength = strength
+        for other in followers:
+            self._take_in(case, other.scope, other.effects)
+        return [record, *(self._merged(other, case, at) for other in followers)]
+
+    # -- causes and effects ------------------------------------------------------------------------------------------
+
+    def _cause_of(self, finding: Finding, node: int) -> Case | None:
+        """The open incident that a finding follows from."""
+        near = (case for case in self._open() if self._is_comparable(case, node))
+        return next((case for case in near if self._dependencies.follows(finding, case.finding)), None)
+
+    def _followers(self, finding: Finding, node: int) -> list[Case]:
+        """Open incidents that follow from a finding: their cause has come to light."""
+        near = (case for case in self._open() if self._is_comparable(case, node))
+        return [case for case in near if self._dependencies.follows(case.finding, finding)]
+
+    def _is_comparable(self, case: Case, node: int) -> bool:
+        """Does one of the scopes lie within the other? A cause may be confined to a part of what is seen to suffer, and
+        what suffers may be seen in a part only."""
+        lattice = self._judge.lattice
+        assert lattice is not None
+        own = lattice.node.get(case.scope)
+        if own is None:
+            return False
+        mine, its = set(lattice.members[own]), set(lattice.members[node])
+        return mine <= its or its <= mine
+
+    def _joined(self, cause: Finding, effect: Finding, strength: float, other: float) -> Finding:
+        services = self._dependencies.follows(effect, cause)
+        part = other / max(strength + other, 1e-9)
+        return grown(effect, joined(cause, effect, services, part)) if services else cause
+
+    def _suffer(
+        self, cause: Case, finding: Finding, effects: Mapping[str, float], strength: float, at: int
+    ) -> list[Incident]:
+        """What follows from an open incident is no incident of its own."""
+        new = grown(cause.finding, self._joined(cause.finding, finding, cause.strength, strength))
+        self._take_in(cause, finding.scope, effects)
+        if not differs(cause.finding, new):
+            return []
+        return [self._incidents.change(cause, cause.state, at, new, cause.why)]
+
+    def _take_in(self, cause: Case, scope: Scope, effects: Mapping[str, float]) -> None:
+        """An effect's scope is explained from now on, and has to recover as well."""
+        if scope != cause.scope:
+            cause.parts = tuple(dict.fromkeys((*cause.parts, scope)))[-MOST_PARTS:]
+        for name, size in effects.items():
+            cause.effects.setdefault(name, size)
+
+    def _joins(self, case: Case, given: Given, node: int) -> bool:
+        """Has the cause of an incident come to light in its very scope, or has a service begun to suffer with it?"""
+        if not self._dependencies:
+            return False
+        known = {name.partition("/")[0] for name in case.effects}
+        seen = {
+            one.channel.operation
+            for one, nats in zip(self._judge.judged, given.score[node].tolist(), strict=False)
+            if nats >= LEAST_TELLING and one.channel.operation != EVERY
+        }
+        return bool(seen - known) and self._dependencies.are_related(seen | known)
+
+    # -- growing -----------------------------------------------------------------------------------------------------
 
     def _split_from(self, node: int, channels: Sequence[int]) -> tuple[str, Scope] | None:
         """The open incident that was said of a scope as well before it narrowed, and of which one then."""
@@ -260,6 +342,9 @@ class Follower:
         own = lattice.node.get(case.scope)
         if own is None or own == node or not set(lattice.members[own]) < set(lattice.members[node]):
             return False
+        roots = self._dependencies.roots(case.finding)
+        if any(self._dependencies.suffers(self._judge.judged[k].channel.operation, roots) for k in channels):
+            return False  # it follows from the incident, and does not widen it
         return any(case.effect_of(self._judge.judged[k].channel.signal) > 0 for k in channels)
 
     def _grow(
@@ -278,6 +363,7 @@ class Follower:
         given = seen.verdict.given(others)
         finding, effects = self._explainer.finding(given, seen.totals, node, others, found.net, lag_ms)
         first = min(inside, key=lambda case: case.fired_at or 0)
+        finding = grown(first.finding, finding)
         first.effects = effects
         first.strength = float(given.score[node].max())
         first.parts = tuple(dict.fromkeys(scope for case in inside for scope in (*case.parts, case.scope)))[
@@ -382,7 +468,7 @@ class Follower:
         node = lattice.node.get(case.scope)
         if node is None or not latest:
             return []
-        channels = [i for i, one in enumerate(self._judge.judged) if one.name in case.effects]
+        channels = self._led_by(case)
         givens = [(seen, seen.verdict.given(self._others(case, seen.span, at))) for seen in latest]
         seen, given = max(givens, key=lambda item: float(item[1].score[node].max()))
         strongest = float(given.score[node].max())
@@ -392,16 +478,23 @@ class Follower:
         tells = given.explains(lead)[node] >= max(LEAST_TELLING, case.strength / 2.0)
         free = may_move(case.moves, at - case.moved_at)
         moved = bool(free and tells and better != node and plausible[better] >= plausible[node] + SWITCH_NATS)
-        if strongest < SHARPER * case.strength and not moved:
+        joining = [item for item in givens if self._joins(case, item[1], node)]
+        if strongest < SHARPER * case.strength and not moved and not joining:
             return []
+        if joining and not moved:
+            seen, given = joining[-1]
         node = better if moved else node
         case.strength = max(case.strength, strongest)
         channel = int(np.argmax(given.score[node]))
         net = float(given.score[node, channel] - self._judge.toll(SPANS[-1])[node, channel])
         known = self._others(case, seen.span, at)
         finding, effects = self._explainer.finding(given, seen.totals, node, known, net, lag_ms)
+        finding = grown(case.finding, finding)
         if moved:
             case.effects = effects
+        elif case.finding.effects and finding.signals[0].operation not in self._dependencies.roots(case.finding):
+            # A reading in which the cause does not show as well takes nothing back.
+            finding = replace(case.finding, severity=finding.severity, dangers=finding.dangers)
         for name, effect in effects.items():
             case.effects[name] = max(case.effects.get(name, 0.0), effect)
         if not differs(case.finding, finding):
@@ -416,6 +509,13 @@ class Follower:
                 case.left = (*case.left, case.scope)[-MOST_PARTS:]
         out = [self._incidents.change(case, "firing", at, finding, why)]
         return out + (self._merge(case, at) if moved else [])
+
+    def _led_by(self, case: Case) -> list[int]:
+        """The channels of a case; of a cascade those of its cause, which its scope is asked of."""
+        mine = [i for i, one in enumerate(self._judge.judged) if one.name in case.effects]
+        roots = self._dependencies.roots(case.finding)
+        led = [i for i in mine if self._judge.judged[i].channel.operation in roots]
+        return led if led and case.finding.effects else mine
 
     def _lead(self, given: Given, node: int, channels: Sequence[int]) -> list[int]:
         """Of the case's channels the strongest of each kind: what its scope is asked of."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,8 +13,9 @@ from models.dispersion import without_outliers
 from models.snapshot import Plain
 from models.tails import inverse_dof
 from pipeline.detect.calibration import LOOK_NATS, Calibration
+from pipeline.detect.channels import Channel
 from pipeline.detect.history import BLOCKS, DAY_BLOCKS, SPANS, History, Span, Sums
-from pipeline.detect.judged import Judged, Residuals, judged_channels, residuals
+from pipeline.detect.judged import Judged, Residuals, even, judged_channels, residuals
 from pipeline.detect.lattice import CROSSED, NESTED, Lattice
 from pipeline.detect.moods import MEASURED_SPANS, Moods
 from pipeline.detect.references import References
@@ -50,16 +51,26 @@ class Found(NamedTuple):
 class Judge:
     """Holds the lattice of cohorts that have an anchor, and what has been measured of their moods.
 
+    Args:
+        weigh: how much each operation's channels matter, see `judged_channels`.
+
     Attributes:
         lattice: of those cohorts; None before there is one.
         rows: [leaves] the rows of `references` that are its leaves.
         judged: the channels that are judged.
     """
 
-    def __init__(self, references: References, history: History, false_pages_per_week: float) -> None:
+    def __init__(
+        self,
+        references: References,
+        history: History,
+        false_pages_per_week: float,
+        weigh: Callable[[Channel], float] = even,
+    ) -> None:
         self._references = references
         self._history = history
         self._budget = false_pages_per_week
+        self._weigh = weigh
         self.moods = Moods()
         self.calibration = Calibration()
         self.lattice: Lattice | None = None
@@ -80,7 +91,7 @@ class Judge:
             self.lattice = Lattice(references.cohorts[row] for row in order)
         if len(references.channels) != self._judged_of:
             self._judged_of = len(references.channels)
-            self.judged = judged_channels(references.channels)
+            self.judged = judged_channels(references.channels, self._weigh)
         return True
 
     def verdict(self, span: Span, totals: Sums | None = None) -> Verdict:

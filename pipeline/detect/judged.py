@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
@@ -21,6 +21,8 @@ KINDS: Final = ("latency", *OPERATION_RATES, *COHORT_RATES)
 TAIL_PART: Final = 0.3
 POOLED_PART: Final = 0.5
 CONTRAST_PART: Final = 0.5
+LEAST_SHARE: Final = 1e-9
+"""Of the budget: a sensitivity of nothing is a channel that is as good as never believed."""
 
 
 class Judged(NamedTuple):
@@ -51,8 +53,17 @@ class Judged(NamedTuple):
         return f"{self.channel.operation}/{self.channel.signal}"
 
 
-def judged_channels(channels: Sequence[Channel]) -> list[Judged]:
-    """What to judge, with each one's log share of the budget; the weak pattern has the rest."""
+def even(_: Channel) -> float:
+    """Every operation matters as much as any other."""
+    return 1.0
+
+
+def judged_channels(channels: Sequence[Channel], weigh: Callable[[Channel], float] = even) -> list[Judged]:
+    """What to judge, with each one's log share of the budget; the weak pattern has the rest.
+
+    weigh: a factor of the share of an operation's channel. The shares of all operations together stay what they are:
+    what one gains the others lose.
+    """
     share = 1.0 / (len(KINDS) + 1)
     column = {channel: i for i, channel in enumerate(channels)}
     operations = list(dict.fromkeys(channel.operation for channel in channels if channel.operation != EVERY))
@@ -77,7 +88,18 @@ def judged_channels(channels: Sequence[Channel]) -> list[Judged]:
             Judged(Channel(operation, signal), (at,), float(np.log(part / len(operations))))
             for operation, at in zip(operations, columns, strict=True)
         ]
-    return out
+    return _weighed(out, weigh)
+
+
+def _weighed(judged: list[Judged], weigh: Callable[[Channel], float]) -> list[Judged]:
+    own = [i for i, one in enumerate(judged) if one.channel.operation != EVERY]
+    shares = np.exp([judged[i].log_weight for i in own])
+    weighed = shares * np.array([weigh(judged[i].channel) for i in own])
+    if not len(own) or not weighed.sum() > 0:
+        return judged
+    for i, share in zip(own, (weighed * (shares.sum() / weighed.sum())).tolist(), strict=True):
+        judged[i] = judged[i]._replace(log_weight=float(np.log(max(share, LEAST_SHARE))))
+    return judged
 
 
 def main_channels(judged: Sequence[Judged]) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 
 from models.snapshot import Plain, expect_version
+from pipeline.detect.breach import Breaches
+from pipeline.detect.dangers import Consequences
 from pipeline.detect.evidence import Anchors, Evidence, arrays_from_plain, arrays_to_plain
 from pipeline.detect.feedwatch import FeedWatch
 from pipeline.detect.follow import Follower
@@ -16,8 +18,9 @@ from pipeline.detect.history import BLOCKS, DAY_BLOCKS, STEP_MS, History
 from pipeline.detect.judge import Judge
 from pipeline.detect.references import References
 from pipeline.detect.watermark import Watermark
+from pipeline.detect.weights import Weights
 from pipeline.incidents import people
-from pipeline.incidents.life import Case, Incidents
+from pipeline.incidents.life import Case, Incidents, differs
 from pipeline.intent import Intent, Severity
 from pipeline.messages import MINUTE_MS, Action, Change, Incident, Tick
 
@@ -47,8 +50,10 @@ class Pattern:
         self.incidents = Incidents(intent.workarounds)
         self.references = References()
         self._history = History(self.references)
-        self.judge = Judge(self.references, self._history, intent.false_pages_per_week)
-        self._follower = Follower(self.references, self._history, self.judge, self.incidents, intent)
+        self.judge = Judge(self.references, self._history, intent.false_pages_per_week, Weights(intent))
+        self.breaches = Breaches(intent, self.references, self.incidents)
+        self._consequences = Consequences(intent, self.references, self.breaches)
+        self._follower = Follower(self.references, self._history, self.judge, self.incidents, intent, self.breaches)
 
     @property
     def evidence(self) -> float:
@@ -83,6 +88,7 @@ class Pattern:
                     self.references.take(item)
                 else:
                     out += self._count(item)
+            out += self._watch_lines(minute)
         self._closed = upto
         out += self._advance((upto + MINUTE_MS) // STEP_MS)
         return out
@@ -132,7 +138,23 @@ class Pattern:
             self._history.count(rows[use], columns, evidence.n[use], evidence.x[use])
         for row, lag in zip(rows.tolist(), evidence.lag_ms.tolist(), strict=True):
             self._lag_ms[row] = lag
+        self.breaches.count(evidence)
         return self._feeds.judge(evidence, self.incidents) + self.incidents.review(evidence.minute)
+
+    def _watch_lines(self, minute: int) -> list[Incident]:
+        """All of a minute has been counted: which lines of the intent are broken, and which patterns break them?"""
+        out = self.breaches.close(minute)
+        if not self.breaches.is_burning:
+            return out
+        for case in self.incidents.open():
+            if case.finding.kind != "pattern" or case.state != "firing":
+                continue
+            now = self._consequences.again(case.finding)
+            if differs(case.finding, now):
+                out.append(self.incidents.change(case, "firing", minute + MINUTE_MS, now, case.why))
+            else:
+                case.finding = now
+        return out
 
     def _advance(self, step: int) -> list[Incident]:
         """Time has come to the beginning of `step`: close what is over, judge what is due."""
@@ -171,6 +193,7 @@ class Pattern:
             "changes": [msgspec.to_builtins(change) for change in self.incidents.changes.snapshot()],
             "told": list(self._told),
             "evidence": self._follower.evidence,
+            "breaches": self.breaches.snapshot(),
         }
 
     def restore(self, state: Plain) -> None:
@@ -195,6 +218,8 @@ class Pattern:
         self.incidents.changes.restore(msgspec.convert(state.get("changes", []), list[Change]))
         self._told = dict.fromkeys(state.get("told", []))
         self._follower.evidence = state["evidence"]
+        if "breaches" in state:  # a state of before there were any
+            self.breaches.restore(state["breaches"])
 
 
 def _order(item: Evidence | Anchors | Change) -> tuple[int, str]:

@@ -24,7 +24,18 @@ from pipeline.changes import TELLING_FIT, ChangeBook
 from pipeline.incidents import telling
 from pipeline.incidents.hiding import come_out, hidden, out_of_sight
 from pipeline.intent import Severity
-from pipeline.messages import Action, Change, Confidence, Contrast, Incident, LedgerEntry, RelatedChange, Signal
+from pipeline.messages import (
+    Action,
+    Change,
+    Confidence,
+    Contrast,
+    Danger,
+    Effect,
+    Incident,
+    LedgerEntry,
+    RelatedChange,
+    Signal,
+)
 from pipeline.workarounds import Registry, Workaround
 
 Scope: TypeAlias = tuple[tuple[str, str], ...]
@@ -55,6 +66,10 @@ class Finding:
     contrast: tuple[Contrast, ...] = ()
     ledger: tuple[LedgerEntry, ...] = ()
     confidence: Confidence | None = None
+    dangers: tuple[Danger, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    containment: tuple[str, ...] = ()
+    runbooks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -272,6 +287,10 @@ class Incidents:
             verdict=case.verdict,
             changes=changes,
             split_from=case.split_from,
+            dangers=list(found.dangers),
+            effects=list(found.effects),
+            containment=list(found.containment),
+            runbooks=list(found.runbooks),
         )
         if hiding is not None:
             return out_of_sight(made, hiding) if case.state == "resolved" else hidden(made, hiding)
@@ -286,12 +305,18 @@ def _id(workaround: Workaround | None) -> str | None:
 
 
 def differs(old: Finding, new: Finding) -> bool:
-    """Is the change worth a record while firing? Scope, severity or the leading signal changed."""
+    """Is the change worth a record while firing? Scope, severity, the leading signal, what follows from it, or which
+    lines are broken or will be."""
 
     def leading(finding: Finding) -> tuple[str, str] | None:
         return (finding.signals[0].operation, finding.signals[0].signal) if finding.signals else None
 
-    return (old.scope, old.severity, leading(old)) != (new.scope, new.severity, leading(new))
+    def told(finding: Finding) -> tuple[object, ...]:
+        effects = {effect.service for effect in finding.effects}
+        lines = {(one.threshold_id, one.broken, one.at is not None) for one in finding.dangers}
+        return finding.scope, finding.severity, leading(finding), effects, lines
+
+    return told(old) != told(new)
 
 
 def _identity(finding: Finding, at: int) -> str:

@@ -56,6 +56,12 @@ def summary(
     return f"{name(scope)}: {what}, since {instant(onset_at)}; {spread}, {rest}{beside}."
 
 
+def suffering(services: Sequence[str]) -> str:
+    """Which services suffer with the cause, after its sentence."""
+    names = ", ".join(services[:-1]) + (" and " if len(services) > 1 else "") + services[-1]
+    return f"{names[0].upper()}{names[1:]} {'suffers' if len(services) == 1 else 'suffer'} with it."
+
+
 def _beside(one: Contrast, scope: Sequence[tuple[str, str]]) -> str:
     """A sibling by what tells it from the scope."""
     return ", ".join(value for dimension, value in one.scope.items() if dict(scope).get(dimension) != value)

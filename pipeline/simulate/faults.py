@@ -13,13 +13,14 @@
     volume*0.5@operator=altura,from=8d,until=9d           half the visits do not happen
     delay+45s@operator=altura,from=8d                     the feed comes late; the devices are as before
     silence@operator=altura,from=8d,until=8d1h            the feed does not come at all
+    latency*2@operation=entitlement_check,cascades=playback_start,operator=altura,from=8d       what waits for it is slow, too
     contract+0.2@field=latency_ms,form=bad,device_class=tv-2021,from=8d       a field of 20 % of the records is unusable
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -49,6 +50,9 @@ Form = Literal["bad", "missing"]
 
 PER_OPERATION: Final = ("latency", "tail", "failure", "denial", "timeout", "retry")
 """Kinds that can be confined to one operation; the others happen to the stream of a device."""
+
+PASSED_ON: Final = 0.5
+"""Of an effect, on the log scale, to the operation that it cascades to: twice as slow makes that 41 % slower."""
 
 FIELDS: Final = ("latency_ms", "retries", "outcome", "occurred_at", "environment", "firmware", "device_class")
 """What a contract fault can spoil: six optional fields, and a required one."""
@@ -84,6 +88,14 @@ class Fault:
     """… so long."""
     field: str | None = None
     form: Form = "bad"
+    cascades: str | None = None
+    """The operation that waits for `operation`, and suffers the same by half as much on the log scale (`PASSED_ON`)."""
+
+    def parts(self) -> list[Fault]:
+        """Itself, and what follows from it."""
+        if self.cascades is None:
+            return [self]
+        return [self, replace(self, operation=self.cascades, size=self.size**PASSED_ON, cascades=None)]
 
     @property
     def scope(self) -> dict[str, str]:
@@ -113,7 +125,11 @@ class Fault:
             case _:
                 size = f"*{self.size!r}"
         pairs = [f"{name}={value}" for name, value in self.scope.items()]
-        pairs += [f"{name}={value}" for name in ("operation", "field", "replaces") if (value := getattr(self, name))]
+        pairs += [
+            f"{name}={value}"
+            for name in ("operation", "cascades", "field", "replaces")
+            if (value := getattr(self, name))
+        ]
         if self.kind == "contract" and self.form != "bad":
             pairs.append(f"form={self.form}")
         times = {"from": self.start, "until": self.until, "ramp": self.ramp, "rollout": self.rollout}
@@ -166,8 +182,9 @@ def check_fault(fault: Fault, fleet: Fleet) -> None:
         if value is not None and value not in known:
             raise FaultError(text, f"the fleet has no {name} {value!r}; it has {', '.join(known)}")
     operations = [operation.name for operation in fleet.operations]
-    if fault.operation is not None and fault.operation not in operations:
-        raise FaultError(text, f"the fleet has no operation {fault.operation!r}; it has {', '.join(operations)}")
+    for operation in (fault.operation, fault.cascades):
+        if operation is not None and operation not in operations:
+            raise FaultError(text, f"the fleet has no operation {operation!r}; it has {', '.join(operations)}")
     if not any(_reaches(fault, cohort) for cohort in cohorts):
         raise FaultError(text, "no cohort of the fleet is within this scope")
 
@@ -177,7 +194,7 @@ def _reaches(fault: Fault, cohort: Cohort) -> bool:
 
 
 _TIMES: Final = ("from", "until", "ramp", "rollout")
-_KEYS: Final = (*DIMENSIONS, "operation", "field", "form", "replaces", *_TIMES)
+_KEYS: Final = (*DIMENSIONS, "operation", "cascades", "field", "form", "replaces", *_TIMES)
 
 
 def _size(text: str, kind: Kind, size: str) -> float:
@@ -241,6 +258,8 @@ def _check(text: str, fault: Fault) -> None:
         raise FaultError(text, f"until={format_duration(fault.until)} is not after from={format_duration(fault.start)}")
     if fault.operation is not None and fault.kind not in PER_OPERATION:
         raise FaultError(text, f"{fault.kind} happens to all operations alike; leave out operation")
+    if fault.cascades is not None and fault.operation in (None, fault.cascades):
+        raise FaultError(text, "cascades names the operation that waits for another one: operation=NAME,cascades=OTHER")
     if (fault.kind == "contract") != (fault.field is not None):
         raise FaultError(text, f"contract, and only contract, names a field: field=NAME of {', '.join(FIELDS)}")
     if fault.field is not None and fault.field not in FIELDS:

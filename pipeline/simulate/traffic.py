@@ -143,7 +143,7 @@ def draw_attempts(world: World, conditions: Conditions, visits: Visits, g: np.ra
     minute = begun[visit]
     own = np.where(visits.storm, _STORM_FACTOR, visits.rates)[visit]
     rates = Rates(world, conditions, own, cohort, operation, minute)
-    for fault in world.faults:
+    for fault in (part for whole in world.faults for part in whole.parts()):
         if not fault.touches(conditions.first * MINUTE_MS, int(at.max(initial=0)) + 1):
             continue
         if fault.kind in ("latency", "tail") or fault.kind in RATES[:ATTEMPT_RATES]:

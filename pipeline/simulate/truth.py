@@ -57,7 +57,7 @@ def truth_of(world: World) -> Truth:
 
 def _expected(world: World, scope: dict[str, str], kind: str, faults: Sequence[Fault]) -> Expected:
     ends = [fault.until for fault in faults]
-    operations = {fault.operation for fault in faults}
+    operations = {part.operation for fault in faults for part in fault.parts()}
     return Expected(
         scope=scope,
         kind=kind,

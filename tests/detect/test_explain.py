@@ -6,13 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipeline.detect.breach import Breaches
 from pipeline.detect.channels import EVERY, Channel
 from pipeline.detect.evidence import Anchors
 from pipeline.detect.explain import MOST_LEDGER, Explainer
 from pipeline.detect.history import BLOCK_MS, BLOCKS, SPANS, STEP_MS, History, Span
 from pipeline.detect.judge import Judge
 from pipeline.detect.references import References
-from pipeline.incidents.life import Finding
+from pipeline.incidents.life import Finding, Incidents
 from pipeline.intent import default
 from tests.detect.planted import CHANNELS, FAILURE, FLEET, LATENCY, SHARE, SHIFT, anchors
 
@@ -60,7 +61,8 @@ def found(
     history.advance((FIRST + ENTRIES) * steps)
     given = judge.verdict(span).given([])
     lag = {int(row): lag_ms for row in rows}
-    explainer = Explainer(references, history, judge, default())
+    breaches = Breaches(default(), references, Incidents())
+    explainer = Explainer(references, history, judge, default(), breaches)
     return explainer.finding(given, history.totals(rows, span), lattice.node[scope], [], 2.302585, lag)[0]
 
 

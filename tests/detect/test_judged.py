@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.detect.channels import EVERY, OPERATION_SIGNALS, Channel, ChannelTable
 from pipeline.detect.judged import KINDS, judged_channels, main_channels
+from pipeline.detect.weights import Weights
+from pipeline.intent import Intent, Priority, Service
 from tests.detect.planted import FAILURE, FLEET, LATENCY, SPREAD
 from tests.detect.spans import CHANNELS, JUDGED, SHARE, UNITS, as_usual, place
 
@@ -140,3 +142,46 @@ def test_a_single_operation_is_not_judged_twice() -> None:
     signals = [one.channel.signal for one in judged]
     assert len(signals) == len(set(signals))
     assert {one.channel.operation for one in judged if one.channel.signal in OPERATION_SIGNALS} == {"stall"}
+
+
+# -- what matters more -----------------------------------------------------------------------------------------------
+
+weights = st.dictionaries(st.sampled_from(["playback_start", "stall", "heartbeat"]), st.floats(0.0, 1e3), max_size=3)
+
+
+@given(weights)
+def test_whatever_operations_weigh_they_share_the_same_budget(held: dict[str, float]) -> None:
+    channels = ChannelTable(("playback_start", "stall", "heartbeat")).channels
+    judged = judged_channels(channels, lambda channel: held.get(channel.operation, 1.0))
+    even = judged_channels(channels)
+    assert [one._replace(log_weight=0.0) for one in judged] == [one._replace(log_weight=0.0) for one in even]
+    assert np.exp([one.log_weight for one in judged]).sum() == pytest.approx(
+        np.exp([one.log_weight for one in even]).sum(), abs=1e-6
+    )
+    for one, usual in zip(judged, even, strict=True):
+        if one.channel.operation == EVERY:
+            assert one.log_weight == usual.log_weight
+
+
+def test_a_service_that_matters_more_pays_less_and_the_others_a_little_more() -> None:
+    channels = ChannelTable(("playback_start", "stall", "heartbeat")).channels
+
+    def shares(priority: Priority, **sensitivity: float) -> dict[str, float]:
+        services = (
+            Service("playback", ("playback_start",), priority, sensitivity=sensitivity),
+            Service("continuity", ("stall",), Priority.NON_NEGOTIABLE),
+        )
+        judged = judged_channels(channels, Weights(Intent(services)))
+        return {
+            name: float(sum(np.exp(one.log_weight) for one in judged if one.channel.operation == name))
+            for name in ("playback_start", "stall", "heartbeat")
+        }
+
+    low, middle, high = (shares(priority) for priority in reversed(Priority))
+    assert low["playback_start"] < middle["playback_start"] / 5 < high["playback_start"] / 25
+    assert high["stall"] == pytest.approx(high["playback_start"])
+    assert high["stall"] > low["stall"] / 2.1
+    assert high["heartbeat"] < high["stall"] / 10
+    keen = shares(Priority.DEGRADABLE, latency=4.0)
+    assert keen["playback_start"] > middle["playback_start"]
+    assert shares(Priority.DEGRADABLE, **{"*": 4.0})["playback_start"] > keen["playback_start"]

@@ -27,14 +27,17 @@ def _faults(draw: st.DrawFn) -> Fault:
         "contract": st.floats(0.001, 1.0),
         "volume": st.floats(0.0, 1.0),
     }.get(kind, st.floats(0.01, 100.0))
+    operation = draw(st.none() | _names) if kind in PER_OPERATION else None
+    follows = st.none() | _names.filter(lambda name: name != operation)
     return Fault(
+        cascades=draw(follows) if operation is not None else None,
         kind=kind,  # type: ignore[arg-type]  # sampled from the kinds
         size=draw(size),
         operator=draw(st.none() | _names),
         device_class=draw(st.none() | _names),
         firmware=draw(_names if rolled_out else st.none() | _names),
         environment=draw(st.none() | _names),
-        operation=draw(st.none() | _names) if kind in PER_OPERATION else None,
+        operation=operation,
         start=start,
         until=draw(st.none() | st.integers(1, 1_000).map(lambda s: start + s * 1_000)),
         ramp=0 if kind in ("silence", "volume") else draw(_seconds),
@@ -84,6 +87,8 @@ def test_every_duration_reads_back_from_its_text(ms: int) -> None:
         ("latency*2@from=soon", "from: 'soon' is no duration"),
         ("gap*2@operation=heartbeat", "gap happens to all operations alike"),
         ("volume*0.5@ramp=1d", "volume is a step"),
+        ("latency*2@cascades=heartbeat", "names the operation that waits for another one"),
+        ("latency*2@operation=heartbeat,cascades=heartbeat", "names the operation that waits for another one"),
         ("latency*2@rollout=1d", "say what it replaces"),
         ("latency*2@replaces=fw-1", "names the new firmware"),
         ("delay+2d", "at most a day"),
@@ -105,6 +110,7 @@ def test_a_fault_that_does_not_parse_says_what_would_be_right(text: str, says: s
         ("latency*2@operator=nobody", "the fleet has no operator 'nobody'; it has altura, bluecove"),
         ("latency*2@firmware=fw-1", "the fleet has no firmware 'fw-1'; it has fw-2.2.3"),
         ("latency*2@operation=sing", "the fleet has no operation 'sing'; it has playback_start"),
+        ("latency*2@operation=heartbeat,cascades=sing", "the fleet has no operation 'sing'; it has playback_start"),
         ("latency*2@firmware=fw-2.4.1,device_class=stb-g3", "no cohort of the fleet is within this scope"),
         ("latency*2@firmware=fw-2.4.1,replaces=fw-2.3.2", "is there already; a roll-out brings a new one"),
         ("latency*2@firmware=fw-9,replaces=fw-1", "the fleet has no firmware 'fw-1'"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.messages import UNIT, CohortWindow, Tick, Windows
+from pipeline.messages import LATENCY_BIN, UNIT, CohortWindow, Tick, Windows
 from pipeline.simulate.faults import parse_fault
 from pipeline.simulate.fleet import SMALL, Fleet
 from pipeline.simulate.nuisances import parse_nuisances
@@ -110,6 +110,19 @@ def test_a_latency_fault_moves_the_histogram_by_its_bins() -> None:
         return sum(bin_ * weight for bin_, weight in held.items()) / held.total()
 
     assert mean_bin("latency*1.5") - mean_bin() == pytest.approx(np.log(1.5) / 0.04, abs=0.05)
+
+
+def test_a_cascade_passes_half_of_its_effect_on_to_what_waits_for_it() -> None:
+    def mean_bin(operation: str, *faults: str) -> float:
+        held = [window.operations.get(operation) for window in cohorts(world(QUIET, *faults, hours=12))]
+        total = sum(at * weight for each in held if each for at, weight in zip(each.bins, each.weights, strict=True))
+        return total / sum(sum(each.weights) for each in held if each)
+
+    fault = "latency*2@operation=entitlement_check,cascades=playback_start"
+    moved = {name: mean_bin(name, fault) - mean_bin(name) for name in ("entitlement_check", "playback_start")}
+    assert moved["entitlement_check"] == pytest.approx(np.log(2.0) / LATENCY_BIN, abs=1.0)
+    assert moved["playback_start"] == pytest.approx(np.log(2.0) / 2.0 / LATENCY_BIN, abs=1.0)
+    assert mean_bin("heartbeat", fault) == mean_bin("heartbeat")
 
 
 def test_a_silenced_feed_has_no_windows_and_its_numbers_are_missed_afterwards() -> None:
