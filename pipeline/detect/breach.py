@@ -192,6 +192,9 @@ class Breaches:
         return [row for row in rows if row < len(self._now[run.threshold_id].burn)]
 
     def _follow(self, at: int) -> list[Incident]:
+        # What a person has ended is followed no longer.
+        over = {case.incident_id for case in self._incidents if case.state == "resolved"}
+        self._runs = [run for run in self._runs if run.incident_id not in over]
         out = []
         for case in [one for one in self._incidents if one.finding.kind == "breach" and one.state != "resolved"]:
             runs = [run for run in self._runs if run.incident_id == case.incident_id]
@@ -274,6 +277,8 @@ class Breaches:
             out = [self._incidents.change(case, "firing", at, self._finding(scope, [run]))]
         else:
             out = self._raise(name, rows, "firing", at, scope)
+            if not out:
+                return []
             case = self._case(self._runs[-1])
         for other in dict.fromkeys(one.incident_id for one in old):
             gone = next(one for one in old if one.incident_id == other)
@@ -288,6 +293,8 @@ class Breaches:
         if scope is None:
             group = dict(zip(burn.threshold.per, burn.groups[rows[0]], strict=True))
             scope = self._narrow(name, rows, _ordered({**burn.threshold.scope, **group}))
+        if self._is_silenced(scope, at):
+            return []
         case = self._open_at(scope)
         run = self._run(name, rows, "" if case is None else case.incident_id, scope)
         runs = [one for one in self._runs if one.incident_id == run.incident_id]
@@ -307,6 +314,11 @@ class Breaches:
         run = Run(name, [burn.groups[row] for row in rows], incident_id, scope, since)
         self._runs.append(run)
         return run
+
+    def _is_silenced(self, scope: Scope, at: int) -> bool:
+        """A person has said of this scope's lines that they are no matter, for the time being."""
+        case = self._incidents.find(scope, "breach")
+        return case is not None and case.is_muted(at)
 
     def _open_at(self, scope: Scope) -> Case | None:
         case = self._incidents.find(scope, "breach")

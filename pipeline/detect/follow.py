@@ -221,8 +221,7 @@ class Follower:
         case.strength = strength
         for other in followers:
             self._take_in(case, other.scope, other.effects)
-            other.merged_into = case.incident_id
-        return [record, *(self._incidents.change(other, "resolved", at) for other in followers)]
+        return [record, *(self._merged(other, case, at) for other in followers)]
 
     # -- causes and effects ------------------------------------------------------------------------------------------
 
@@ -260,7 +259,7 @@ class Follower:
         self._take_in(cause, finding.scope, effects)
         if not differs(cause.finding, new):
             return []
-        return [self._incidents.change(cause, cause.state, at, new)]
+        return [self._incidents.change(cause, cause.state, at, new, cause.why)]
 
     def _take_in(self, cause: Case, scope: Scope, effects: Mapping[str, float]) -> None:
         """An effect's scope is explained from now on, and has to recover as well."""

@@ -156,7 +156,7 @@ class Pattern:
                 continue
             now = self._consequences.again(case.finding)
             if differs(case.finding, now):
-                out.append(self.incidents.change(case, "firing", minute + MINUTE_MS, now))
+                out.append(self.incidents.change(case, "firing", minute + MINUTE_MS, now, case.why))
             else:
                 case.finding = now
         return out
