@@ -43,6 +43,8 @@ SURE: Final = 2.0
 """Standard deviations of a Poisson count by which the bad ones exceed what a rule allows."""
 CALM: Final = 0.9
 """Of what is allowed: below it a line is kept again; what hovers about the line does not flap."""
+TELLS: Final = 3.0
+"""Bad attempts that are allowed in a window: with fewer it cannot tell that a line is kept."""
 NEAR: Final = 0.8
 """Of what is allowed, over the whole window, from which on a line that is being crossed now is about to break."""
 MOST_GROUPS: Final = 500
@@ -184,16 +186,29 @@ class Burn:
             holds = over(far[0], far[1], allowed * rule.burn) & (_burn(near, allowed) >= rule.burn)
             burning |= holds
             burn, long = np.where(holds, _burn(far, allowed), burn), np.where(holds, rule.long, long)
-        now = _burn(lately, allowed)
         return State(
             burning=burning,
             near=~burning & (_burn(whole, allowed) >= NEAR) & over(lately[0], lately[1], allowed),
-            calm=(lately[0] > 0) & (now < CALM),
+            calm=self._calm(last),
             kept=(whole[0] > 0) & (_burn(whole, allowed) < 1.0),
             told=whole[0] * allowed >= 1.0,
             burn=burn,
             long=long,
         )
+
+    def _calm(self, last: int) -> Flags:
+        """Is the line kept again? Asked of the line's short window, or of one as long as it takes to tell: among a few
+        attempts none is bad by chance."""
+        line = self.rules[-1]
+        asked, calm = np.zeros((2, len(self.groups)), dtype=np.bool_)
+        entries = line.short
+        while not asked.all():
+            counts = self.window(last, entries)
+            tells = ~asked & ((counts[0] * self.threshold.allowed >= TELLS) | (entries == line.long))
+            calm |= tells & (counts[0] > 0) & (_burn(counts, self.threshold.allowed) < CALM)
+            asked |= tells
+            entries = min(2 * entries, line.long)
+        return calm
 
     def since(self, group: int, last: int) -> int:
         """When it began, ms: the excess over what is allowed, summed up, was never lower than then (Page 1954)."""

@@ -12,6 +12,7 @@ from pipeline.detect.breach import Breaches
 from pipeline.detect.breachwords import BUILT_IN, RANK, line_of
 from pipeline.detect.channels import EVERY
 from pipeline.detect.references import References
+from pipeline.incidents import wording
 from pipeline.incidents.life import Finding
 from pipeline.intent import Intent, Service, Severity, Threshold
 from pipeline.messages import Danger, Signal
@@ -126,11 +127,16 @@ def grown(old: Finding, new: Finding) -> Finding:
         for one in new.dangers
     ]
     told = {one.service for one in new.effects}
+    kept = [one for one in old.effects if one.service not in told]
+    late = told | {one.service for one in kept}
+    said = new.summary if told or not kept else f"{new.summary} {wording.suffering([one.service for one in kept])}"
     return replace(
         new,
         severity=_gravest([old.severity, new.severity]),
+        services=tuple(sorted(new.services, key=lambda name: name in late)),
         dangers=tuple(sorted(dangers, key=_soonest)),
-        effects=(*new.effects, *(one for one in old.effects if one.service not in told)),
+        effects=(*new.effects, *kept),
+        summary=said,
     )
 
 

@@ -209,6 +209,8 @@ class Follower:
             case.effects = effects
             case.changed_at = at
             return []
+        if case is not None and case.state == "forming":
+            finding = grown(case.finding, finding)
         strength = float(given.score[node, found.channel])
         cause = self._cause_of(finding, node)
         if cause is not None:

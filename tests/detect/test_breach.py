@@ -197,3 +197,15 @@ def test_what_was_broken_of_a_line_that_the_intent_has_no_longer_is_resolved() -
     other.restore(first.snapshot())
     after = told(other, minutes(70, 90, bad_in(0.4, 60, 90)))
     assert states(after) == ["recovering", "resolved"]
+
+
+def test_a_thin_feed_is_not_called_recovered_because_a_few_attempts_are_good_by_chance() -> None:
+    """Under three attempts a minute, and for an hour every other five minutes are bad."""
+
+    def share(number: int, cohort: Cohort) -> float:
+        return 0.5 if cohort.operator == "altura" and 60 <= number < 120 and number // 5 % 2 else 0.0
+
+    records = told(watched(), minutes(0, 300, share, attempts=0.7))
+    assert [record.state for record in records if record.state != "forming"] == ["firing", "recovering", "resolved"]
+    firing, recovering, _ = records[-3:]
+    assert firing.at - MIDNIGHT < 120 * MINUTE_MS <= recovering.at - MIDNIGHT
