@@ -6,6 +6,7 @@ import argparse
 import gzip
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -87,6 +88,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    # A live fleet is not behind by as long as drawing it took.
+    began = time.monotonic()
     try:
         world = _world(arguments)
         _check_goal(arguments)
@@ -109,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
             return 2
     with _progress(world) as advance:
         if arguments.brokers is not None:
-            return _to_kafka(arguments, world, advance)
+            return _to_kafka(arguments, world, advance, began)
         return _to_file(arguments, world, advance)
 
 
@@ -159,7 +162,7 @@ def _to_file(arguments: argparse.Namespace, world: World, advance: Callable[[Bat
     return 0
 
 
-def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Batch], None]) -> int:
+def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Batch], None], began: float) -> int:
     # Only who writes to Kafka loads its client.
     from pipeline.simulate.kafka import DeliveryError, produce
     from pipeline.stream.clients import confluent
@@ -178,6 +181,7 @@ def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Ba
             brokers=arguments.brokers,
             topic=arguments.topic,
             speed=None if arguments.as_fast else arguments.speed or 1.0,
+            since=(began, world.start_ms),
             progress=advance,
             client=confluent(arguments.brokers, security),
             format_name=arguments.format,

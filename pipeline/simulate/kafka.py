@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -27,6 +28,9 @@ PARTITIONS: Final = 4
 """Of a topic that is not there yet."""
 
 
+_T = TypeVar("_T")
+
+
 class DeliveryError(Exception):
     """The broker does not answer, or did not take a record; the message names the broker or topic."""
 
@@ -38,6 +42,7 @@ def produce(
     topic: str,
     speed: float | None,
     progress: Callable[[Batch], None],
+    since: tuple[float, int] | None = None,
     partition: int = -1,
     client: Mapping[str, Any] | None = None,
     format_name: str = "canonical",
@@ -46,8 +51,10 @@ def produce(
 
     A topic that is not there is created: whoever simulates an operator owns the operator's topic.
 
-    speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. partition: all to this
-    one; -1: each to its key's. client: further settings of confluent-kafka, such as how to connect.
+    speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. since: a time on the
+    monotonic clock and the instant of the simulation that belongs to it; None: the first record is written at once.
+    partition: all to this one; -1: each to its key's. client: further settings of confluent-kafka, such as how to
+    connect.
 
     Raises DeliveryError.
     """
@@ -73,9 +80,10 @@ def produce(
         raise DeliveryError(msg) from None
     if found is not None and found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         _create(topic, {**(client or {}), "bootstrap.servers": brokers, "log_level": 0})
-    pace = _Pace(speed) if speed is not None else None
+    pace = _Pace(speed, since) if speed is not None else None
     written = 0
-    for batch in batches:
+    # While one minute is written the next is drawn, or each would begin late by as long as that takes.
+    for batch in batches if pace is None else _ahead(batches):
         for key, value, timestamp in messages(batch, format_name):
             if pace is not None:
                 pace.wait_for(timestamp, producer)
@@ -108,12 +116,23 @@ def _create(topic: str, client: Mapping[str, Any]) -> None:
             raise DeliveryError(msg) from error
 
 
+def _ahead(items: Iterable[_T]) -> Iterator[_T]:
+    """The items, each of which is made while the one before is in use."""
+    source = iter(items)
+    nothing = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="drawing") as drawing:
+        coming = drawing.submit(next, source, nothing)
+        while (item := coming.result()) is not nothing:
+            coming = drawing.submit(next, source, nothing)
+            yield item  # type: ignore[misc]  # it is no `nothing`
+
+
 class _Pace:
     """Holds each record back until its time has come."""
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self, speed: float, since: tuple[float, int] | None) -> None:
         self._speed = speed
-        self._began: tuple[float, int] | None = None
+        self._began = since
 
     def wait_for(self, timestamp: int, producer: Producer) -> None:
         if self._began is None:
@@ -122,4 +141,8 @@ class _Pace:
         due = started + (timestamp - first) / 1_000 / self._speed
         while (early := due - time.monotonic()) > 0:
             # Polling is how to wait here: it sends what is due, and hears of what was delivered.
-            producer.poll(min(early, 0.1))
+            try:
+                producer.poll(min(early, 0.1))
+            except SystemError as error:
+                # What the client makes of Ctrl-C.
+                raise KeyboardInterrupt from error
