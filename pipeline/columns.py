@@ -31,6 +31,7 @@ class Columns(NamedTuple):
     sent_at: list[int | None]
     cached: list[bool]
     attempts: list[int]
+    app_version: list[str | None]
 
     @classmethod
     def of(cls, seen: Sequence[Observation]) -> Columns:

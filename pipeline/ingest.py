@@ -57,6 +57,10 @@ class Limits:
 
 _LIMITS: Final = Limits()
 
+SAMPLED: Final = 31
+"""Versions of the app are counted of the records whose arrival is divisible by this, in ms: one in 31, whatever the
+grain of the clock. To look at all of them would cost more than they tell."""
+
 
 @dataclass(slots=True)
 class Totals:
@@ -281,7 +285,7 @@ class Ingest:
         """Count records minute by minute; refused: operator, reason and position, by minute."""
         parts: dict[int, tuple[int, int]] = {}
         if len(clock):
-            rows = self._judge(taken, clock)
+            rows, versions = self._judge(taken, clock)
             minute = clock // MINUTE_MS * MINUTE_MS
             starts = [0, *(np.flatnonzero(np.diff(minute)) + 1).tolist(), len(clock)]
             parts = {int(minute[first]): (first, end) for first, end in pairwise(starts)}
@@ -297,13 +301,24 @@ class Ingest:
             if self._first is None:
                 self._first = min(positions)
             if at in parts:
-                self._fill(rows, first, end, at, out)
+                self._fill(rows, versions, first, end, at, out)
 
-    def _fill(self, rows: Rows, first: int, end: int, at: int, out: list[Answer]) -> None:
+    def _fill(
+        self,
+        rows: Rows,
+        versions: Sequence[tuple[int, int, str]],
+        first: int,
+        end: int,
+        at: int,
+        out: list[Answer],
+    ) -> None:
         """Add records to the open minute; a part is full after so many records, wherever the batch ends."""
         while first < end:
             until = min(end, first + self._limits.rows - self._minute.size)
             self._minute.add(rows.part(first, until))
+            if versions:
+                some = versions[bisect_left(versions, (first,)) : bisect_left(versions, (until,))]
+                self._minute.add_versions((series, version) for _, series, version in some)
             first = until
             if self._minute.size >= self._limits.rows:
                 out += self._close(at, full=True)
@@ -311,7 +326,8 @@ class Ingest:
     def _close(self, at: int, full: bool = False) -> list[Windows]:
         return self._minute.close(self.source, at, self._series.names, self._clocks, self._parts, full=full)
 
-    def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> Rows:
+    def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> tuple[Rows, list[tuple[int, int, str]]]:
+        """Rows of records; and row, series and version of the app of a sample of them, in order of rows."""
         seen = Columns.of(taken.observations)
         if not self._minute.size:
             self._series.trim()
@@ -332,7 +348,7 @@ class Ingest:
             first, last = int(accepted.min()), int(accepted.max())
             totals.first_at = first if totals.first_at is None else min(first, totals.first_at)
             totals.last_at = last if totals.last_at is None else max(last, totals.last_at)
-        return rows
+        return rows, _versions(seen.app_version, rows)
 
     def _move_to(self, at: int, out: list[Answer]) -> None:
         """Close the open minute if another begins, and those between in which something came due."""
@@ -355,6 +371,14 @@ class Ingest:
             _, (cohort, device, session), numbers = self._missing.popleft()
             number = self._ordering.number(device_key(cohort.operator, device, session))
             self._minute.add_missing(cohort, number, numbers)
+
+
+def _versions(said: Sequence[str | None], rows: Rows) -> list[tuple[int, int, str]]:
+    if said.count(None) == len(said):
+        return []
+    sampled = np.flatnonzero((rows.arrival % SAMPLED == 0) & ((rows.flags & DUPLICATE) == 0))
+    picked = zip(sampled.tolist(), rows.series[sampled].tolist(), strict=True)
+    return [(row, series, version) for row, series in picked if (version := said[row]) is not None]
 
 
 def _ahead(queue: _Queue, number: int, adapter: str) -> Reject:

@@ -83,6 +83,9 @@ class CohortWindow(msgspec.Struct, frozen=True, gc=False):
     """Sum of received_at - believed occurrence over `lag_records`; places the window on the believed event clock."""
     lag_records: int = 0
     operations: dict[str, OperationWindow] = {}
+    app_versions: dict[str, int] = {}
+    """Accepted records of each version of the app, of a sample of them (`pipeline.ingest.SAMPLED`); the most frequent
+    ones."""
 
 
 class Windows(msgspec.Struct, frozen=True, tag="windows"):
@@ -122,6 +125,8 @@ class Decision(msgspec.Struct, frozen=True, tag="decision"):
     signal: str | None = None
     days: int = 1
     """The present level is that of so many last days, 1 to 7."""
+    since: int | None = None
+    """Of the last day, only what came after this counts, ms epoch: the level of an incident is that since its onset."""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):

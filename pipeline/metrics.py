@@ -55,6 +55,7 @@ STAGE: Final = Label("stage", known=("ingest", "baseline", "pattern", "route"))
 SINK: Final = Label("sink", known=("alertmanager", "stdout"), room=16)
 STATE: Final = Label("state", known=("forming", "firing", "recovering", "resolved", "suppressed"))
 SEVERITY: Final = Label("severity", known=("page", "ticket", "log"))
+PHASE: Final = Label("phase", known=("detect", "acknowledge", "recover", "resolve"))
 FEED: Final = Label("state", known=("ok", "silent", "recovering"))
 WORKAROUND: Final = Label("state", known=("active", "expired"))
 OPERATOR: Final = Label("operator", room=200)
@@ -264,6 +265,21 @@ class Metrics(Collector):
             "seamwatch_incident_changes_total",
             "Incident records that were routed, by the state and severity that they say.",
             STATE,
+            SEVERITY,
+        )
+        self.incident_seconds = self._made(
+            Counter,
+            "seamwatch_incident_seconds_total",
+            "Time that incidents took by phase: onset to firing (detect); firing to acknowledged, recovering, resolved "
+            "(divided by seamwatch_incident_phases_total: the mean).",
+            PHASE,
+            SEVERITY,
+        )
+        self.incident_phases = self._made(
+            Counter,
+            "seamwatch_incident_phases_total",
+            "Phases of incidents that have come to their end; one that fires again recovers and is resolved again.",
+            PHASE,
             SEVERITY,
         )
         self.budget = self._made(

@@ -77,8 +77,10 @@ def cohort_windows(
     delay: Ints,
     unfilled: Unfilled,
     operations: Sequence[dict[str, OperationWindow]],
+    versions: Sequence[dict[str, int]],
 ) -> list[CohortWindow]:
-    """The window of each cohort; `cohort` and `delay` (or `pipeline.clocks.NONE`) are given by row.
+    """The window of each cohort; `cohort` and `delay` (or `pipeline.clocks.NONE`) are given by row, operations and
+    versions of the app by cohort.
 
     What came due and never came stands in rows of its own, after those of the records.
     """
@@ -152,6 +154,7 @@ def cohort_windows(
             lag_sum_ms=total["lag"][i],
             lag_records=total["told"][i],
             operations=operations[i],
+            app_versions=versions[i],
         )
         for i, name in enumerate(names)
     ]

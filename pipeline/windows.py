@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -24,6 +24,10 @@ from pipeline.units import Ints
 
 COHORTS_A_MESSAGE: Final = 500
 OVERFLOW: Final = "__overflow__"
+
+_MOST_VERSIONS: Final = 4_096
+"""Of the app, over all series of a minute; those that come first in the log are kept."""
+_VERSIONS_A_COHORT: Final = 16
 
 _MOST_MISSING: Final = 1 << 32
 """A leap of a counter counts for so many numbers at most, so that sums stay within 64 bits."""
@@ -54,6 +58,7 @@ class Minute:
         self._rows: list[Rows] = []
         self._unfilled: list[tuple[_Name, int, int]] = []
         self._rejects: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._versions: Counter[tuple[int, str]] = Counter()
         self.size = 0
 
     def add(self, rows: Rows) -> None:
@@ -64,6 +69,12 @@ class Minute:
     def add_missing(self, cohort: Cohort, device: int, numbers: int) -> None:
         """Count sequence numbers of a device that never came."""
         self._unfilled.append((cohort, device, min(numbers, _MOST_MISSING)))
+
+    def add_versions(self, seen: Iterable[tuple[int, str]]) -> None:
+        """Count versions of the app, each by the number of its record's series."""
+        for one in seen:
+            if one in self._versions or len(self._versions) < _MOST_VERSIONS:
+                self._versions[one] += 1
 
     def add_reject(self, operator: str, reason: str) -> None:
         self._rejects[operator][reason] += 1
@@ -110,12 +121,17 @@ class Minute:
         there, series = _apart(rows.series, len(of_series))
         keys = [of_series[number] for number in there]
         unfilled = self._unfilled
+        versions: defaultdict[_Name, Counter[str]] = defaultdict(Counter)
+        for (of, version), times in self._versions.items():
+            versions[of_series[of][:4]][version] += times
         names = {key[:4] for key in keys} | {name for name, _, _ in unfilled}
         if len(names) > self._most_cohorts or len({key[4] for key in keys}) > self._most_operations:
             pool = _Pool(keys, series, self._most_cohorts, self._most_operations)
             self.pooled += pool.pooled
             keys, series = pool.keys, pool.series
             unfilled = [(pool.name(name), device, numbers) for name, device, numbers in unfilled]
+            for name in [name for name in versions if pool.name(name) != name]:
+                versions[pool.name(name)].update(versions.pop(name))
             names = {key[:4] for key in keys} | {name for name, _, _ in unfilled}
         ordered = sorted(names)
         number = {name: i for i, name in enumerate(ordered)}
@@ -131,11 +147,19 @@ class Minute:
                 np.array([numbers for _, _, numbers in unfilled], dtype=np.int64),
             ),
             operation_windows(rows, series, cells, len(ordered)),
+            [_most_frequent(versions.get(name)) for name in ordered],
         )
         out: dict[str, list[CohortWindow]] = {}
         for name, window in zip(ordered, windows, strict=True):
             out.setdefault(name[0], []).append(window)
         return out
+
+
+def _most_frequent(versions: Counter[str] | None) -> dict[str, int]:
+    """The most frequent ones; of equals, the first in order."""
+    if not versions:
+        return {}
+    return dict(sorted(versions.items(), key=lambda one: (-one[1], one[0]))[:_VERSIONS_A_COHORT])
 
 
 def _apart(series: Ints, size: int) -> tuple[list[int], Ints]:

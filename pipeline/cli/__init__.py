@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "contracts": "say which operator keeps which clause of its format",
     "learn": "build anchors from records on disk or in topics",
     "accept": "accept the present level of a scope as its anchor, with who and why",
+    "incident": "list and show incidents; acknowledge, note, accept, call false, confirm",
+    "changes": "tell of deployments and the like, list them, show where configuration drifts",
     "worker": "the always-on stream processor, against a real Kafka",
     "inspect": "look into what a stage knows: any model's state, readable",
     "token": "make a token that lets somebody read or act on the page",

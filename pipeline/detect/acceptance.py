@@ -46,7 +46,7 @@ def accept(book: AnchorBook, decision: Decision, slot: int) -> Accepted:
         dtype=np.bool_,
     )
     cells = columns & (book.mass.data[rows] > 0) & (book.frozen.data[rows] | book.is_borrowed.data[rows])
-    level, mass, solid = _present(book, rows, decision.days, slot)
+    level, mass, solid = _present(book, rows, decision, slot)
     moved = cells & solid
     for grid, value in ((book.level, level), (book.borrowed, level), (book.mass, mass)):
         grid.data[rows] = np.where(moved, value, grid.data[rows])
@@ -72,12 +72,17 @@ def _what(decision: Decision) -> str:
     return f" ({' of '.join(named)})" if named else ""
 
 
-def _present(book: AnchorBook, rows: Rows, days: int, slot: int) -> tuple[Floats, Floats, Flags]:
+def _present(book: AnchorBook, rows: Rows, decision: Decision, slot: int) -> tuple[Floats, Floats, Flags]:
     """[rows, channels] level, mass, and whether enough was seen, over the last day or the last full days."""
+    days = decision.days
     shift, level = book.is_shift, book.level.data[rows]
     if days == 1:
         n = book.last_n.data[rows].astype(np.float64)
         x = book.last_x.data[rows].astype(np.float64)
+        if decision.since is not None:
+            closed = np.arange(slot - season.SLOTS, slot)
+            n[:, closed[closed * season.SLOT_MS < decision.since] % season.SLOTS] = 0.0
+            x[:, closed[closed * season.SLOT_MS < decision.since] % season.SLOTS] = 0.0
         shape = book.shapes.data[book.operator_of[rows]]
     else:
         size = book.policy.days

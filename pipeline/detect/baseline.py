@@ -21,6 +21,7 @@ from pipeline.detect.channels import COHORT_RATES, EVERY, ChannelTable
 from pipeline.detect.counting import DELAY, Gauge, count
 from pipeline.detect.evidence import Anchors, Evidence, Learned, arrays_from_plain, arrays_to_plain
 from pipeline.detect.feedbook import Delays, FeedBook
+from pipeline.detect.firsts import Firsts
 from pipeline.detect.handover import check, hand_over, take_up
 from pipeline.detect.learning import close_slot
 from pipeline.detect.rejectwatch import with_rejects
@@ -29,7 +30,7 @@ from pipeline.detect.strangers import Strangers
 from pipeline.detect.succession import Succession
 from pipeline.detect.volumes import VolumeBook, is_backfill
 from pipeline.detect.watermark import Watermark
-from pipeline.messages import MINUTE_MS, CohortWindow, Decision, Tick, Windows
+from pipeline.messages import MINUTE_MS, Change, CohortWindow, Decision, Tick, Windows
 from pipeline.observation import UNKNOWN, Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -84,12 +85,13 @@ class Baseline:
         self._succession = Succession()
         self._strangers = Strangers()
         self._feeds = FeedBook()
+        self._firsts = Firsts()
         self._waiting: list[Learned] = []
         """Taken up when the first minute closes."""
         self._told: dict[str, None] = {}
         """Messages that count once: the last ones."""
 
-    def feed(self, message: Windows | Tick | Decision | Learned) -> list[Evidence | Anchors | Tick]:
+    def feed(self, message: Windows | Tick | Decision | Learned) -> list[Evidence | Anchors | Change | Tick]:
         """Take one message; answer with all that it allowed to be closed, and this stage's own tick.
 
         A window of a minute that is closed already is late: it counts in the minute that closes next. It never
@@ -120,7 +122,7 @@ class Baseline:
             due[(self._closed or 0) + MINUTE_MS if late else minute] += self._pending.pop(minute)
         for minute in self._silent(due, upto):
             due[minute] = []  # the clock runs, and nothing came: that is silence, and nobody else will tell
-        out: list[Evidence | Anchors | Tick] = []
+        out: list[Evidence | Anchors | Change | Tick] = []
         for minute in sorted(due):
             out += self._close(minute, due[minute])
         self._closed = upto
@@ -162,13 +164,14 @@ class Baseline:
             self._slot += 1
         return hand_over(self._book, self._volumes, since, until)
 
-    def _decide(self, decision: Decision) -> list[Evidence | Anchors | Tick]:
+    def _decide(self, decision: Decision) -> list[Evidence | Anchors | Change | Tick]:
         if self._slot is None or not self._news(decision.decision_id):
             return []
         accepted = accept(self._book, decision, self._slot)
         return list(self._book.messages(self.name, self._next(), accepted.rows, []))
 
     def _take_over(self, learned: Learned, slot: int, minute: int) -> list[Anchors]:
+        self._firsts.take_up(learned.cohorts, learned.since)
         for operation in dict.fromkeys(channel.operation for channel in learned.channels):
             if operation != EVERY:
                 self._table.admit(operation)
@@ -226,6 +229,7 @@ class Baseline:
             "succession": self._succession.snapshot(),
             "strangers": self._strangers.snapshot(),
             "feeds": self._feeds.snapshot(),
+            "firsts": self._firsts.snapshot(),
             "waiting": [msgspec.to_builtins(learned, enc_hook=arrays_to_plain) for learned in self._waiting],
             "told": list(self._told),
         }
@@ -262,20 +266,25 @@ class Baseline:
         self._succession.restore(state["succession"])
         self._strangers.restore(state["strangers"])
         self._feeds = FeedBook.of(state["feeds"])
+        if "firsts" in state:  # before, nothing was inferred
+            self._firsts.restore(state["firsts"])
         self._waiting = msgspec.convert(state["waiting"], list[Learned], dec_hook=arrays_from_plain)
         self._told = dict.fromkeys(state["told"])
 
-    def _close(self, minute: int, windows: list[Windows]) -> list[Evidence | Anchors]:
+    def _close(self, minute: int, windows: list[Windows]) -> list[Evidence | Anchors | Change]:
         slot = minute // season.SLOT_MS
         changed: set[int] = set()
         if self._slot is not None and slot != self._slot:
             self._gauge.read_cut_points(self._slot, season.SLOTS)
             changed.update(close_slot(self._book, self._slot, slot))
         slot_over, self._slot = slot != self._slot, slot
-        out: list[Evidence | Anchors] = []
+        out: list[Evidence | Anchors | Change] = []
         for learned in self._waiting:
             out += self._take_over(learned, slot, minute)
         self._waiting.clear()
+        firsts = [first for part in windows for first in self._firsts.look(part.operator, part.cohorts, minute)]
+        firsts.sort(key=lambda first: first.change_id)  # however the minute was spread over sources
+        out += firsts
         parts, gone = self._housed(windows, minute, changed)
         cohorts = sorted(parts)
         rows = np.array([self._book.row(cohort) for cohort in cohorts], dtype=np.intp)

@@ -16,7 +16,7 @@ from pipeline.detect.judge import FORMING_NATS, Found, Judge
 from pipeline.detect.references import References
 from pipeline.detect.verdict import Given, Verdict
 from pipeline.incidents import telling
-from pipeline.incidents.hold import next_state
+from pipeline.incidents.hold import may_move, next_state
 from pipeline.incidents.life import Case, Incidents, Scope, differs
 from pipeline.incidents.people import STRONGER
 from pipeline.intent import Intent
@@ -99,10 +99,12 @@ class Follower:
         """Raise what stands out, one after the other, each time with what is known taken out."""
         out: list[Incident] = []
         days = self._judge.days(seen.span)
+        passed: list[int] = []
+        """Nodes that an incident would grow to, and must not yet."""
         quiet = all(case.is_muted(at) for case in self._cases(seen.span, at))
         for _ in range(MOST_CASES):
             cases = list(self._cases(seen.span, at))
-            known = self._nodes(cases)
+            known = self._nodes(cases) + passed
             given = seen.verdict.given(known)
             found = self._judge.strongest(given, seen.span, days, self._news(given, cases))
             if found is None:
@@ -113,6 +115,9 @@ class Follower:
             if found.net <= -FORMING_NATS:
                 break
             raised = self._raise(seen, given, known, found, at, lag_ms)
+            if raised is None:
+                passed.append(found.node)
+                continue
             out += raised
             case = self._incidents.by_id(raised[0].incident_id) if raised else None
             if case is not None and case.sighted is None:
@@ -168,13 +173,17 @@ class Follower:
 
     def _raise(
         self, seen: _Seen, given: Given, known: list[int], found: Found, at: int, lag_ms: Mapping[int, float]
-    ) -> list[Incident]:
-        """Begin a case for a finding, move the one that is forming, or let one that is open grow into it."""
+    ) -> list[Incident] | None:
+        """Begin a case for a finding, move the one that is forming, or let one that is open grow into it; None: one
+        would grow into it, and its scope is held."""
         lattice = given.verdict.lattice
         channels = self._judge.channels_of(given, found.node, found.channel)
         node = self._best(given, found.node, channels)
         inside = [case for case in self._open() if self._is_part(case, node, given, channels)]
         if inside and found.net >= 0.0:
+            oldest = min(inside, key=lambda case: case.fired_at or 0)
+            if not may_move(oldest.moves, at - oldest.moved_at):
+                return None
             return self._grow(seen, known, inside, node, found, at, lag_ms)
         scope = lattice.scopes[node]
         case = self._incidents.find(scope, "pattern")
@@ -214,6 +223,8 @@ class Follower:
             node = lattice.node.get(case.scope)
             if case.finding.kind != "pattern" or node is None or not case.is_muted(at):
                 continue
+            if self._incidents.find(case.scope, "pattern") is not case:  # raised again since, as another
+                continue
             known = self._others(case, seen.span, at)
             given = seen.verdict.given(known)
             news = np.zeros(given.score.shape, dtype=np.bool_)
@@ -223,9 +234,12 @@ class Follower:
             found = self._judge.strongest(given, seen.span, self._judge.days(seen.span), news)
             if found is None or found.net < 0.0:
                 continue
+            leads = self._judge.channels_of(given, found.node, found.channel)
+            same = any(case.effect_of(self._judge.judged[k].channel.signal) > 0 for k in leads)
+            why = telling.louder([self._judge.judged[k].channel for k in leads], same)
             finding, case.effects = self._explainer.finding(given, seen.totals, node, known, found.net, lag_ms)
             case.strength = float(given.score[node, found.channel])
-            out.append(self._incidents.begin(finding, "firing", at)[1])
+            out.append(self._incidents.begin(finding, "firing", at, why=why)[1])
         return out
 
     def _best(self, given: Given, node: int, channels: Sequence[int]) -> int:
@@ -376,7 +390,8 @@ class Follower:
         better = self._best(given, node, lead)
         plausible = self._judge.plausible(given, lead)
         tells = given.explains(lead)[node] >= max(LEAST_TELLING, case.strength / 2.0)
-        moved = bool(tells and better != node and plausible[better] >= plausible[node] + SWITCH_NATS)
+        free = may_move(case.moves, at - case.moved_at)
+        moved = bool(free and tells and better != node and plausible[better] >= plausible[node] + SWITCH_NATS)
         if strongest < SHARPER * case.strength and not moved:
             return []
         node = better if moved else node

@@ -91,6 +91,9 @@ class Case:
     """Time of the newest record."""
     relapses: int = 0
     """Times that it fired again, see `hold`."""
+    moves: int = 0
+    moved_at: int = 0
+    """Times that its scope became another, and when that was last."""
     why: str = ""
     """What the newest record says beside the finding."""
     is_back: bool = False
@@ -149,11 +152,12 @@ class Incidents:
         return next((case for case in reversed(self._cases) if case.incident_id == incident_id), None)
 
     def begin(
-        self, finding: Finding, state: str, at: int, split_from: tuple[str, Scope] | None = None
+        self, finding: Finding, state: str, at: int, split_from: tuple[str, Scope] | None = None, why: str = ""
     ) -> tuple[Case, Incident]:
         """A case for a finding that has none open: a new one, or the one that was resolved less than 24 h ago.
 
-        split_from: the incident that was said of this scope as well, and the scope that it had then.
+        split_from: the incident that was said of this scope as well, and the scope that it had then. why: a sentence
+        beside the finding.
         """
         self._cases = [
             case
@@ -165,7 +169,6 @@ class Incidents:
             case = Case(_identity(finding, at), finding, state, at, since=at, forming_at=at)
             self._cases.append(case)
         case.merged_into, case.parts, case.left = None, (), ()
-        why = ""
         if split_from is not None and split_from[0] != case.incident_id:
             case.split_from, why = split_from[0], telling.split(*split_from)
         return case, self.change(case, state, at, finding, why)
@@ -200,6 +203,8 @@ class Incidents:
     def change(self, case: Case, state: str, at: int, finding: Finding | None = None, why: str = "") -> Incident:
         """Move a case to a state (it may be in it already) and write the record; `why`: a sentence beside it."""
         before = case.state
+        if finding is not None and finding.scope != case.scope:
+            case.moves, case.moved_at = case.moves + 1, at
         case.finding = finding or case.finding
         if state != before:
             case.since = at

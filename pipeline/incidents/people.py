@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from models.season import SLOT_MS
 from pipeline.changes import HOUR_MS
 from pipeline.incidents import telling
 from pipeline.incidents.life import Case, Incidents
-from pipeline.messages import Action, Incident
+from pipeline.incidents.wording import instant
+from pipeline.messages import Action, Decision, Incident
 
 VERBS: Final = ("acknowledge", "note", "accept", "false_alarm", "confirm")
 FALSE_ALARM: Final = "false_alarm"
@@ -42,6 +44,49 @@ def fault(action: Action) -> str | None:
     if len(action.text) > MOST_TEXT or not action.text.replace("\n", " ").isprintable():
         return f"a text has at most {MOST_TEXT} characters, all of them printable"
     return None
+
+
+def objection(action: Action, incident: Incident) -> str | None:
+    """Why an action cannot be taken of an incident as it is, and what can; None: it can."""
+    if action.verb != "accept":
+        return None
+    without = next((signal.signal for signal in incident.signals if signal.signal in NO_ANCHOR), None)
+    if without is not None or not incident.signals:
+        return (
+            f"there is no anchor of its {without or 'signals'} that could be moved; note it, or call it a false alarm"
+        )
+    ready_at = _solid_since(incident) + 2 * SLOT_MS
+    if action.at < ready_at:
+        return f"its level is not known yet: it began too short a time ago; accept it after {instant(ready_at)}"
+    return None
+
+
+NO_ANCHOR: Final = ("volume",)
+
+
+def decisions(action: Action, incident: Incident) -> list[Decision]:
+    """What goes with `accept` to the baselines: the level since the onset is the anchor of its scope and signals."""
+    if action.verb != "accept":
+        return []
+    named = dict.fromkeys((signal.operation, signal.signal) for signal in incident.signals)
+    return [
+        Decision(
+            decision_id=f"{action.action_id}-{number}",
+            at=action.at,
+            by=action.by,
+            reason=action.text or f"incident {incident.incident_id} is accepted",
+            scope=dict(incident.scope),
+            operation=None if operation == "*" else operation,
+            signal=signal,
+            since=_solid_since(incident),
+        )
+        for number, (operation, signal) in enumerate(named)
+    ]
+
+
+def _solid_since(incident: Incident) -> int:
+    """From when on all that is seen of it is its level."""
+    return max(incident.onset_at, incident.onset_until or incident.onset_at)
 
 
 def act(incidents: Incidents, case: Case, action: Action, at: int) -> Incident:

@@ -64,6 +64,12 @@ def false_alarm(action: Action, until: int, factor: float) -> str:
     )
 
 
+def louder(channels: Sequence[tuple[str, str]], same: bool) -> str:
+    """It was silenced by a person, and is raised again: for an operation and signal each, new or clearly stronger."""
+    names = [signal if operation == "*" else f"{operation} {signal}" for operation, signal in channels[:MOST_SIGNALS]]
+    return f"A person had silenced it; {', '.join(names)} {'is clearly stronger now' if same else 'is new'}."
+
+
 def behind(by: Workaround) -> str:
     """It is back behind a workaround, which may be why."""
     return (

@@ -71,10 +71,10 @@ def windows(source: str, at: int, held: Iterable[tuple[str, CohortWindow]]) -> l
 
 
 def said_of(baseline: Baseline, at: int, held: Mapping[Cohort, CohortWindow]) -> list[Evidence | Anchors]:
-    """Close one minute of the source `a`; what the baseline says, but for its tick."""
+    """Close one minute of the source `a`; what the baseline says, but for its tick and what it sees first."""
     for message in windows("a", at, [(of.operator, window) for of, window in held.items()]):
         baseline.feed(message)
-    return [message for message in baseline.feed(Tick("a", at)) if not isinstance(message, Tick)]
+    return [message for message in baseline.feed(Tick("a", at)) if isinstance(message, Evidence | Anchors)]
 
 
 def evidence_of(baseline: Baseline, at: int, held: Mapping[Cohort, CohortWindow]) -> Evidence:

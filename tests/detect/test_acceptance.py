@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.season import SLOTS
+from models.season import SLOT_MS, SLOTS
 from models.snapshot import SnapshotError
 from pipeline.codec import decode, encode
 from pipeline.detect.anchors import HISTORY, OWN, AnchorPolicy
@@ -61,6 +61,25 @@ def decided(lived: Lived, decision: Decision = DECISION) -> list[Anchors]:
 
 def at(anchors: Anchors, channel: Channel) -> tuple[int, int]:
     return 0, anchors.channels.index(channel)
+
+
+def test_of_the_last_day_only_what_came_since_an_onset_is_the_level_that_is_accepted() -> None:
+    lived = Lived()
+    lived.go(2 * SLOTS + 1)
+    lived.go(3, share=0.05, ms=1_000.0)
+    began = middle_of_slot(lived.slot - 3) - SLOT_MS // 2
+    (anchors,) = decided(lived, msgspec.structs.replace(DECISION, since=began))
+    assert anchors.level[at(anchors, FAILURE)] == pytest.approx(0.05, rel=0.02)
+    whole = Lived()
+    whole.go(2 * SLOTS + 1)
+    whole.go(3, share=0.05, ms=1_000.0)
+    (diluted,) = decided(whole)
+    assert diluted.level[at(diluted, FAILURE)] < 0.03
+
+
+def test_a_level_of_which_nothing_was_seen_since_moves_no_anchor() -> None:
+    lived = changed()
+    assert decided(lived, msgspec.structs.replace(DECISION, since=middle_of_slot(lived.slot))) == []
 
 
 def test_the_anchor_moves_to_the_level_of_the_last_day_and_the_first_is_kept() -> None:

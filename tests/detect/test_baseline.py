@@ -17,7 +17,7 @@ from models.snapshot import SnapshotError
 from pipeline.detect.baseline import Baseline
 from pipeline.detect.channels import EVERY, Channel
 from pipeline.detect.evidence import Anchors, Evidence
-from pipeline.messages import UNIT, CohortWindow, OperationWindow, Rate, Tick, Windows
+from pipeline.messages import UNIT, Change, CohortWindow, OperationWindow, Rate, Tick, Windows
 from pipeline.observation import Cohort
 from tests.detect.material import bell, cohort, evidence_of, minute, operation, rate, said_of
 
@@ -61,16 +61,17 @@ cohorts = st.builds(
     st.integers(-(10**9), 10**9),
     st.dictionaries(st.sampled_from(["playback_start", "stall"]), operations, max_size=2),
 )
-MINUTES = (0, 1, 121, 122, 123, 245)
-"""Over three slots of the day, so that cut points are read off and levels estimated."""
+MINUTES = (0, 1, 121, 122, 123, 245, 1_500)
+"""Over three slots of the day, so that cut points are read off and levels estimated; and a day later, when what is new
+is told."""
 parts = st.lists(
     st.tuples(st.sampled_from(MINUTES), st.sampled_from(["altura", "norvik"]), cohorts), min_size=1, max_size=14
 )
 
 
-def closed(baseline: Baseline, held: list[Windows], sources: str) -> list[Evidence | Anchors | Tick]:
+def closed(baseline: Baseline, held: list[Windows], sources: str) -> list[Evidence | Anchors | Change | Tick]:
     """Feed windows in their order, and tick each minute on all sources."""
-    out: list[Evidence | Anchors | Tick] = []
+    out: list[Evidence | Anchors | Change | Tick] = []
     for message in held:
         out += baseline.feed(message)
     for number in (*MINUTES, MINUTES[-1] + 1):
@@ -79,7 +80,7 @@ def closed(baseline: Baseline, held: list[Windows], sources: str) -> list[Eviden
     return out
 
 
-def plain(messages: list[Evidence | Anchors | Tick]) -> list[object]:
+def plain(messages: list[Evidence | Anchors | Change | Tick]) -> list[object]:
     """As what can be compared: arrays as nested lists."""
     return [
         {
@@ -119,8 +120,9 @@ def test_minutes_close_in_order_when_every_source_has_closed_them() -> None:
     assert baseline.feed(Tick("a", minute(5))) == []
     out = baseline.feed(Tick("b", minute(2)))
     assert [type(message) for message in out] == [Evidence, Evidence, Tick]
-    assert [message.minute for message in out] == [minute(1), minute(2), minute(2)]
-    assert {message.source for message in out} == {"windows/3"}
+    said = [message for message in out if not isinstance(message, Change)]
+    assert [message.minute for message in said] == [minute(1), minute(2), minute(2)]
+    assert {message.source for message in said} == {"windows/3"}
 
 
 def test_a_minute_that_is_not_closed_yet_is_not_told() -> None:

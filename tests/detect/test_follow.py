@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -93,6 +94,8 @@ def test_growing_and_taking_in_are_said_at_the_same_instant(pattern: Pattern) ->
     taken = next(record for record in records if record.merged_into is not None)
     grown = [record for record in records if record.incident_id == taken.merged_into and record.at == taken.at]
     assert [(record.state, record.scope) for record in grown] == [("firing", FIRMWARE)]
+    assert "Grown from operator altura, firmware tv-1.1 and operator norvik, firmware tv-1.1." in grown[0].summary
+    assert taken.summary.endswith(f"Explained by incident {taken.merged_into}.")
 
 
 def test_what_an_incident_has_grown_from_is_not_raised_beside_it(pattern: Pattern) -> None:
@@ -106,6 +109,26 @@ def test_what_an_incident_has_grown_from_is_not_raised_beside_it(pattern: Patter
     fired = [record for record in records if record.state == "firing"]
     assert {"operator": "altura"} in [record.scope for record in fired]
     assert len({record.incident_id for record in fired}) == 1
+
+
+def test_an_uneven_fault_is_one_incident_whose_scope_does_not_flap(pattern: Pattern) -> None:
+    """One class of an operator is worse than the other: the operator and that class explain it about as well."""
+    operator = {"operator": "altura"}
+    records = fed(
+        pattern,
+        Plant(FAILURE, 3.0, operator, WEEK + 0.05, WEEK + 0.15),
+        Plant(FAILURE, 6.0, {**operator, "device_class": "tv"}, WEEK + 0.15, LATER),
+        Plant(FAILURE, 3.0, {**operator, "device_class": "stb"}, WEEK + 0.5, LATER),
+        days=1.0,
+    )
+    fired = [record for record in records if record.state == "firing"]
+    assert len({record.incident_id for record in fired}) == 1
+    moved = [after for before, after in pairwise(fired) if after.scope != before.scope]
+    assert [record.scope for record in moved[:2]] == [{**operator, "device_class": "tv"}, operator]
+    assert "Narrowed from operator altura." in moved[0].summary
+    assert "Grown from operator altura, device class tv." in moved[1].summary
+    for number, (before, after) in enumerate(pairwise(moved)):
+        assert after.at - before.at >= HOUR_MS << number
 
 
 # -- once is enough --------------------------------------------------------------------------------------------------

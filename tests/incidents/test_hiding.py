@@ -52,8 +52,8 @@ def test_what_recovers_behind_a_workaround_is_called_resolved_when_that_has_expi
         "suppressed", "slow-start", "acme-crew", None,
     )  # fmt: skip
     assert said.summary == (
-        "It is slow. Back at what is expected. It is not called resolved while workaround slow-start of acme-crew hides "
-        "it, until 2024-10-14 00:00 UTC."
+        "It is slow. Back at what is expected. It is not called resolved while workaround slow-start of acme-crew "
+        "hides it, until 2024-10-14 00:00 UTC."
     )
     assert incidents.review(KNOWN.expires_at - 1) == []
     [over] = incidents.review(KNOWN.expires_at)

@@ -103,6 +103,16 @@ def test_after_a_day_it_is_another() -> None:
     assert again.incident_id != first
 
 
+def test_what_splits_from_an_incident_that_has_narrowed_says_so_and_from_which() -> None:
+    incidents = Incidents()
+    _, first = incidents.begin(FINDING, "firing", NOW)
+    beside = replace(FINDING, scope=(("operator", "altura"), ("device_class", "stb")))
+    _, split = incidents.begin(beside, "firing", NOW, (first.incident_id, (("operator", "altura"),)))
+    assert split.split_from == first.incident_id
+    assert split.summary.endswith(f"Split from incident {first.incident_id}, which was said of operator altura.")
+    assert incidents.begin(FINDING, "firing", NOW, (first.incident_id, ()))[1].split_from is None
+
+
 def test_another_scope_or_kind_is_another_incident_at_once() -> None:
     incidents, first = resolved()
     for other in (replace(FINDING, scope=()), replace(FINDING, kind="breach")):

@@ -62,6 +62,33 @@ async def test_a_resolved_incident_is_forgotten_after_a_day_of_the_arrival_clock
     assert metrics.incidents.value("resolved", "page") == 0
 
 
+async def test_the_phases_of_an_incident_are_timed_once_each_and_not_again_by_the_next_worker(metrics: Metrics) -> None:
+    minute = 60_000
+    fired = incident(onset_at=FIRING.at - 30 * minute, fired_at=FIRING.at)
+    seen = incident(at=FIRING.at + 5 * minute, fired_at=FIRING.at, acknowledged_at=FIRING.at + 5 * minute)
+    over = incident(
+        at=FIRING.at + 90 * minute,
+        state="resolved",
+        fired_at=FIRING.at,
+        acknowledged_at=FIRING.at + 5 * minute,
+        recovering_at=FIRING.at + 20 * minute,
+        resolved_at=FIRING.at + 90 * minute,
+    )
+    meter = MeterSink(metrics)
+    for record in (incident(state="forming"), fired, fired, seen, over):
+        await meter.send(record)
+    phases = {"detect": 30, "acknowledge": 5, "recover": 20, "resolve": 90}
+    assert {phase: metrics.incident_seconds.value(phase, "page") for phase in phases} == {
+        phase: minutes * 60.0 for phase, minutes in phases.items()
+    }
+    assert {metrics.incident_phases.value(phase, "page") for phase in phases} == {1}
+    next_worker = MeterSink(metrics)
+    await next_worker.restore([seen])
+    await next_worker.send(over)
+    assert metrics.incident_phases.value("acknowledge", "page") == 1
+    assert metrics.incident_phases.value("resolve", "page") == 2
+
+
 async def test_an_older_record_that_is_said_again_does_not_bring_back_what_was(metrics: Metrics) -> None:
     meter = MeterSink(metrics)
     await meter.restore([incident(state="resolved", at=FIRING.at + 5)])

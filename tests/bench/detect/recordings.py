@@ -23,7 +23,7 @@ from models.snapshot import Plain, pack, unpack
 from pipeline.detect.baseline import Baseline
 from pipeline.detect.channels import Channel
 from pipeline.detect.evidence import Anchors, Evidence, FeedHealth
-from pipeline.messages import MINUTE_MS, Tick
+from pipeline.messages import MINUTE_MS, Change, Tick
 from pipeline.observation import Cohort
 from pipeline.simulate.faults import Fault
 from pipeline.simulate.windows import SOURCE, simulate_windows
@@ -105,7 +105,8 @@ class Recording:
         world = self.setting.world(self.faults)
         out: list[Message] = []
         for message in simulate_windows(world, self.begin):
-            out += baseline.feed(message)
+            # What is seen for the first time is quoted by incidents, and judges nothing.
+            out += [said for said in baseline.feed(message) if not isinstance(said, Change)]
             if not isinstance(message, Tick):
                 continue
             done = (message.minute - world.start_ms) // MINUTE_MS + 1
