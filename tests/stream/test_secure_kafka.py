@@ -173,7 +173,13 @@ async def test_every_right_that_is_missing_is_said_at_once(live: Live, ways: Way
         f"Read on group {live.group}",
         *(
             f"Write on topic {topic}"
-            for topic in (names.rejects, names.evidence, names.baseline_state, names.pattern_state)
+            for topic in (
+                names.rejects,
+                names.evidence,
+                names.changes,
+                names.baseline_state,
+                names.pattern_state,
+            )
         ),
     ]
     assert line.startswith(f"not allowed: {', '.join(missing)}; give each, such as: kafka-acls.sh --add ")

@@ -66,7 +66,7 @@ def test_topics_that_do_not_exist_are_named_with_what_to_do(
     assert run() == 1
     said = capsys.readouterr().err
     assert f"{names.windows}: does not exist; create it: seamwatch topics --create" in said
-    assert said.count("does not exist") == 6
+    assert said.count("does not exist") == 7
 
 
 def test_an_input_that_does_not_exist_is_not_for_seamwatch_to_create(
