@@ -23,6 +23,7 @@ detect/                 baselines of cohorts, evidence, lattice of scopes, patte
 incidents/              life cycle, severity, wording
 intent/                 what matters: services, priorities, thresholds, budget
 engine                  the pure chain put together once; live, replay and tests share it
+inspection              any of its state as a person reads it
 stream/ web/ sinks/     the effects: Kafka and Faust, HTTP, Alertmanager
 simulate/ replay cli/   seeded fleets and faults; files; the command line
 ======================  ===============================================================================

@@ -12,6 +12,7 @@ from pipeline.detect.breach import Breaches
 from pipeline.detect.breachwords import BUILT_IN, RANK, line_of
 from pipeline.detect.channels import EVERY
 from pipeline.detect.references import References
+from pipeline.detect.touch import telling
 from pipeline.incidents import wording
 from pipeline.incidents.life import Finding
 from pipeline.intent import Intent, Service, Severity, Threshold
@@ -35,7 +36,7 @@ class Consequences:
         dangers = self._dangers(finding, services, now)
         return replace(
             finding,
-            severity=self._severity(finding.signals, dangers),
+            severity=self._severity(_telling(finding), dangers),
             dangers=dangers,
             containment=tuple(dict.fromkeys(one.containment for one in services if one.containment)),
             runbooks=tuple(dict.fromkeys(one.runbook for one in services if one.runbook)),
@@ -83,7 +84,7 @@ class Consequences:
 
     def _dangers(self, finding: Finding, services: Sequence[Service], now: int) -> tuple[Danger, ...]:
         """Of every service touched its lines there; where it has none, its priority."""
-        touched = self._operations(finding.signals)
+        touched = self._operations(_telling(finding))
         found = []
         for service in services:
             lines = [one for one in service.thresholds if one.operation in touched and _meets(one, finding)]
@@ -114,6 +115,11 @@ class Consequences:
             if at is None
             else msgspec.structs.replace(danger, at=at.at, at_from=at.at_from, at_until=at.at_until)
         )
+
+
+def _telling(finding: Finding) -> list[Signal]:
+    """The signals that say what a finding touches, and those of what follows from it."""
+    return [*telling(finding.signals), *(signal for effect in finding.effects for signal in effect.signals)]
 
 
 def grown(old: Finding, new: Finding) -> Finding:

@@ -19,6 +19,7 @@ from pipeline.detect.history import SPANS, STEP_MS, History, Span, Sums
 from pipeline.detect.judge import Judge
 from pipeline.detect.onset import Change, Course
 from pipeline.detect.references import References
+from pipeline.detect.touch import telling
 from pipeline.detect.verdict import Given
 from pipeline.incidents import wording
 from pipeline.incidents.life import Finding
@@ -81,7 +82,7 @@ class Explainer:
             )
         signals = self._signals(given, totals, node, picked, change)
         began, since, until = (int(starts[i] - lag) for i in (change.start, change.earliest, change.latest))
-        operations = self._operations(given, picked)
+        operations = self._operations(given, signals, suffering)
         scope = lattice.scopes[node]
         contrast = self._contrast(given, totals, node, picked[0])
         others = len(lattice.cohorts) - len(members)
@@ -244,9 +245,13 @@ class Explainer:
         keep = keep or [int(np.argmax(strength))]
         return sorted(keep, key=lambda i: -strength[i])
 
-    def _operations(self, given: Given, picked: Sequence[int]) -> list[str]:
-        """Operations that the signals touch; those judged over all operations touch all that the scope has."""
-        names = {given.verdict.judged[i].channel.operation for i in picked}
+    def _operations(
+        self, given: Given, signals: Sequence[Signal], suffering: Mapping[str, tuple[int, list[int]]]
+    ) -> list[str]:
+        """Operations that the signals touch, those of an effect among them; those judged over all operations touch all
+        that the scope has."""
+        names = {signal.operation for signal in telling(signals)}
+        names |= {given.verdict.judged[i].channel.operation for _, channels in suffering.values() for i in channels}
         if EVERY in names:
             names |= {channel.operation for channel in self._references.channels}
         return sorted(names - {EVERY})

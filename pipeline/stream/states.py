@@ -5,6 +5,7 @@ Where a snapshot is the group's commit says (see `checkpoints`). Nothing is join
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -83,7 +84,7 @@ def held(client: Mapping[str, Any], group: str, names: Names) -> list[Held]:
         consumer.close()
     found = []
     for at in committed:
-        pointer = _pointer(at.metadata)
+        pointer = _pointer(_metadata(at))
         if at.error is None and at.offset >= 0 and pointer is not None:
             is_pattern = at.topic == names.evidence
             source = source_of("evidence" if is_pattern else "windows", at.partition)
@@ -108,10 +109,19 @@ def references(client: Mapping[str, Any], group: str, one: Held) -> _References:
     return _decoded(_body(client, group, one), one, _PatternSnapshot).state.references
 
 
-def _pointer(metadata: str | None) -> Pointer | None:
+def _metadata(at: TopicPartition) -> str:
+    """As committed, and perhaps more: the client reads on to the next zero byte, and what it finds need be no text."""
     try:
-        return msgspec.json.decode(metadata or "", type=Pointer)
-    except msgspec.MsgspecError:
+        return at.metadata or ""
+    except UnicodeDecodeError as error:
+        return bytes(error.object[: error.start]).decode()
+
+
+def _pointer(metadata: str) -> Pointer | None:
+    try:
+        plain, _ = json.JSONDecoder().raw_decode(metadata)
+        return msgspec.convert(plain, Pointer)
+    except (ValueError, msgspec.MsgspecError):
         return None
 
 

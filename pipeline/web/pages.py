@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from urllib.parse import urlencode
 import jinja2
 import msgspec
 from aiohttp import web
-from markupsafe import escape
 
 from pipeline.web import answers, plots, views, wording
 from pipeline.web import records as say
@@ -242,7 +242,7 @@ class Pages:
         is_new = len(secret) != len(new_form_secret())
         secret = new_form_secret() if is_new else secret
         # What is in a cookie came from outside: it goes into the page as text.
-        body = text.replace(_MARK, escape(secret)).encode()
+        body = text.replace(_MARK, html.escape(secret)).encode()
         response = tagged(request, web.Response(body=body, content_type="text/html", charset="utf-8"), body)
         if is_new:
             response.set_cookie(CSRF_COOKIE, secret, path=f"{self._prefix}/", httponly=True, samesite="Strict")

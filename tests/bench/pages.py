@@ -181,9 +181,7 @@ def main() -> int:
     parser.add_argument(
         "--warm-up", type=int, default=4, metavar="MINUTES", help="until it is asked (default %(default)s)"
     )
-    parser.add_argument(
-        "--worker", action="append", default=[], metavar="OPTION", help="for the worker, such as --worker=-v"
-    )
+    parser.add_argument("--worker", action="append", default=[], metavar="OPTION", help="for it, such as --worker=-v")
     parser.add_argument("--still", action="store_true", help="the site alone, without Kafka")
     arguments = parser.parse_args()
     if arguments.still:

@@ -126,6 +126,7 @@ def test_other_names_are_not(host: str) -> None:
         ({"Host": "a:1", "Origin": "null"}, False),
         ({"Host": "a:1", "Origin": "http://a:1", "Sec-Fetch-Site": "cross-site"}, False),
         ({"Host": "a:1", "Sec-Fetch-Site": "same-site"}, False),
+        ({"Host": "a:1", "Origin": "null", "Sec-Fetch-Site": "same-origin"}, True),
     ],
 )
 def test_a_page_of_another_origin_is_told_by_its_headers(headers: dict[str, str], same: bool) -> None:

@@ -210,9 +210,9 @@ def test_a_ratio_lies_between_those_of_its_minutes(ratios: list[float]) -> None:
     for minute, ratio in enumerate(ratios):
         told.evidence(evidence(minute, [SLOW], log_ratio={SLOW: ratio}))
     (view,) = told.cohorts.view({})
-    faded = view.readings["latency"].ratio
-    assert faded is not None
-    seen = float(np.log(faded))
+    found = view.readings["latency"].ratio
+    assert found is not None
+    seen = float(np.log(found))
     assert min(ratios) - 1e-9 <= seen <= max(ratios) + 1e-9
 
 
