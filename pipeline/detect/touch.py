@@ -1,4 +1,4 @@
-"""What an incident touches, and which of its signals say so: a finding names all that deviates, however little it adds."""
+"""What an incident touches, by those of its signals that matter: a finding names all that deviates."""
 
 from __future__ import annotations
 
