@@ -8,7 +8,7 @@ What a worker does with a sink (`Sink`), and all that it does:
     await sink.close()           # a last try to deliver, for some seconds at most
 
 `restore` is what makes a firing incident outlive a worker: an alert that nobody refreshes ends by itself.
-`pipeline.web.Board` is a sink as well. `Webhook` delivers every single change, which is what the route agent's couriers
+`Webhook` delivers every single change, which is what the route agent's couriers
 are for; `Heartbeat` is no sink: it tells that there is somebody to tell.
 """
 
