@@ -17,4 +17,7 @@ def receivers_of(intent: Intent, services: Sequence[str], severity: Severity) ->
     decides."""
     if severity is Severity.LOG:
         return (NOBODY,)
-    return tuple(intent.receivers_of(services, severity)) or (f"severity={severity}",)
+    label = f"severity={severity}"
+    known = [service for service in intent.services if service.name in services]
+    told = [intent.receiver_of(service, severity) or label for service in known]
+    return tuple(dict.fromkeys(told or [intent.routes.get(severity, label)]))

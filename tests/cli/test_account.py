@@ -23,7 +23,7 @@ def written(folder: Path) -> str:
 def test_it_writes_markdown_to_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["account", "a1", "--incidents", written(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("# Firmware fw\\-1\\: latency up.")
+    assert out.startswith("# Firmware fw-1: latency up.")
     assert "## What happened" in out
 
 
