@@ -172,12 +172,13 @@ def of_ledger(entries: Sequence[LedgerEntry], names: Sequence[str], axis: TimeAx
 
 
 def _cumulated(entries: Sequence[LedgerEntry]) -> list[tuple[int, float]]:
+    """One point for each end of a stretch, however many signals added to it."""
     total = 0.0
-    out = [(entries[0].at, 0.0)]
+    out = {min(entry.at for entry in entries): 0.0}
     for entry in sorted(entries, key=lambda entry: entry.until):
         total += entry.nats
-        out.append((entry.until, total))
-    return out
+        out[entry.until] = total
+    return list(out.items())
 
 
 class _Scale:

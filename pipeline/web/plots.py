@@ -132,7 +132,8 @@ def ledger(entries: Iterable[LedgerEntry], name_of: dict[tuple[str, str], str]) 
     zero = HEIGHT * high / (high + deep)
     per_nat, span = HEIGHT / (high + deep), max(until - since, 1)
     reached: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    bars, total, sums = [], 0.0, []
+    bars, total = [], 0.0
+    sums: dict[float, float] = {}
     for entry in entries:
         at = reached[entry.at, entry.until]
         size = abs(entry.nats)
@@ -144,11 +145,14 @@ def ledger(entries: Iterable[LedgerEntry], name_of: dict[tuple[str, str], str]) 
             Bar(_round(left), _round(top), _round(width), _round(size * per_nat), series[entry.operation, entry.signal])
         )
         total += entry.nats
-        sums.append((WIDTH * (entry.until - since) / span, total))
-    scale = zero / max(max(value for _, value in sums), 1e-9)
+        # One point for each end of a stretch, however many signals added to it.
+        sums[WIDTH * (entry.until - since) / span] = total
+    scale = zero / max(*sums.values(), 1e-9)
     return Ledger(
         bars=tuple(bars),
-        sum=_path([(0.0, zero), *((_round(at), _round(min(zero - value * scale, HEIGHT))) for at, value in sums)]),
+        sum=_path(
+            [(0.0, zero), *((_round(at), _round(min(zero - value * scale, HEIGHT))) for at, value in sums.items())]
+        ),
         zero=_round(zero),
         since=since,
         until=until,

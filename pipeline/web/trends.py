@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detect.channels import Channel
+from pipeline.detect.channels import EVERY, Channel
 from pipeline.detect.evidence import Evidence
 from pipeline.messages import MINUTE_MS
 
@@ -88,12 +88,12 @@ class Trends:
 
     def series(self, rows: Rows, channel: Channel, since: int) -> list[Point]:
         """The blocks of some rows together, from the one that holds `since`; those without anything are left out."""
-        column = self._columns.get(channel)
+        columns = self._of(channel)
         found = []
         for start in sorted(self._blocks):
-            if start + BLOCK_MS <= since or column is None:
+            if start + BLOCK_MS <= since:
                 continue
-            n, x, expected = self._sum(self._blocks[start], rows, column)
+            n, x, expected = self._sum(self._blocks[start], rows, columns)
             if n > 0.0:
                 found.append(_point(start, channel, n, x, expected))
         return found
@@ -101,14 +101,21 @@ class Trends:
     def totals(self, rows: Rows, channel: Channel, since: int) -> Floats:
         """[rows, 3] n, x and expected since then."""
         out = np.zeros((len(rows), 3))
-        column = self._columns.get(channel)
-        if column is None:
-            return out
+        columns = self._of(channel)
         for start, block in self._blocks.items():
-            if start + BLOCK_MS > since and column < block.shape[2]:
-                there = rows < len(block)
-                out[there] += block[rows[there], :, column]
+            if start + BLOCK_MS > since:
+                there, here = rows < len(block), columns[columns < block.shape[2]]
+                out[there] += block[rows[there]][:, :, here].sum(axis=2, dtype=np.float64)
         return out
+
+    def _of(self, channel: Channel) -> Rows:
+        """Its columns: one, or those of all operations where a signal is judged over them together."""
+        found = [
+            column
+            for one, column in self._columns.items()
+            if one.signal == channel.signal and channel.operation in (EVERY, one.operation)
+        ]
+        return np.array(found, dtype=np.intp)
 
     def _block(self, start: int, rows: int) -> NDArray[np.float32]:
         block = self._blocks.get(start)
@@ -126,10 +133,9 @@ class Trends:
         while len(self._blocks) > 1 and (len(self._blocks) > MOST_BLOCKS or self.size > self._room):
             del self._blocks[min(self._blocks)]
 
-    def _sum(self, block: NDArray[np.float32], rows: Rows, column: int) -> tuple[float, float, float]:
-        if column >= block.shape[2]:
-            return 0.0, 0.0, 0.0
-        n, x, expected = block[rows[rows < len(block)], :, column].sum(axis=0, dtype=np.float64).tolist()
+    def _sum(self, block: NDArray[np.float32], rows: Rows, columns: Rows) -> tuple[float, float, float]:
+        there, here = rows[rows < len(block)], columns[columns < block.shape[2]]
+        n, x, expected = block[there][:, :, here].sum(axis=(0, 2), dtype=np.float64).tolist()
         return n, x, expected
 
 

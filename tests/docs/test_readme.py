@@ -14,50 +14,16 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import ROOT, Command, commands
 from tests.integration.ports import free_port
 from tests.integration.waiting import until
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 150.0
-UNTIL = re.compile(r"#\s*until Ctrl-C")
 ADDRESSES = re.compile(r"^export BROKERS=127\.0\.0\.1:9092 PAGE=127\.0\.0\.1:6066$")
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """line: where it begins. block: which one of the document it stands in."""
-
-    line: int
-    text: str
-    block: int = 0
-
-    @property
-    def stays(self) -> bool:
-        return UNTIL.search(self.text) is not None
-
-
-def commands(document: str) -> Iterator[Command]:
-    """Those of all `sh` blocks, a here-document with the command that reads it."""
-    block, blocks = False, 0
-    held: list[str] = []
-    end = None
-    for number, line in enumerate(document.splitlines(), 1):
-        if line.startswith("```"):
-            block = line == "```sh"
-            blocks += block
-        elif block:
-            held.append(line)
-            begun = re.search(r"<<'(\w+)'$", line)
-            if begun:
-                end = begun[1]
-            elif end is None or line == end:
-                yield Command(number - len(held) + 1, "\n".join(held), blocks)
-                held, end = [], None
 
 
 class Shell:
@@ -146,10 +112,3 @@ def test_a_newcomer_gets_there_by_the_words_of_the_readme(shell: Shell, kafka_ja
     assert "playback_start ok 1840 ms" in said
     assert (tmp_path / "report.html").exists()
     assert (tmp_path / "mine.ndjson").read_bytes()
-
-
-def test_commands_are_found_with_their_lines_and_here_documents() -> None:
-    text = "a\n```sh\nx\ncat > f <<'E'\n1\nE\ny # until Ctrl-C: z\n```\n```yaml\nno\n```\n"
-    found = list(commands(text))
-    assert found == [Command(3, "x", 1), Command(4, "cat > f <<'E'\n1\nE", 1), Command(7, "y # until Ctrl-C: z", 1)]
-    assert [command.stays for command in found] == [False, False, True]

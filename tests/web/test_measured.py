@@ -41,6 +41,30 @@ def test_a_block_sums_its_minutes_and_a_minute_that_comes_again_counts_once() ->
     assert first.low < 1.0 < first.high
 
 
+def test_a_signal_over_all_operations_is_drawn_from_all_of_them() -> None:
+    told, chance = Board(), np.random.default_rng(3)
+    for minute in range(seeded.NOW - 60 * MINUTE_MS, seeded.NOW, MINUTE_MS):
+        told.take(seeded.minute(seeded.fleet(), minute, chance))
+    since = seeded.NOW - 60 * MINUTE_MS
+    trends, rows = told.cohorts.trends, every(told)
+    parts = [trends.totals(rows, Channel(of, "retry"), since) for of in ("playback_start", "entitlement_check")]
+    assert trends.totals(rows, Channel("*", "retry"), since) == pytest.approx(sum(parts), rel=1e-5)
+    assert len(trends.series(rows, Channel("*", "latency"), since)) == 12
+    assert trends.series(rows, Channel("*", "unheard"), since) == []
+    pooled = msgspec.structs.replace(seeded.LATENCY, operation="*", ratio=1.09)
+    firmware = reach(told.cohorts, msgspec.structs.replace(seeded.FIRING, signals=[pooled]))[2]
+    assert [(group.value, group.verdict) for group in firmware.groups if group.named] == [("9.4.1", "affected")]
+    assert {group.ratio is None for group in firmware.groups} == {False}
+
+
+def test_the_sum_of_a_ledger_moves_once_a_stretch_however_many_signals_add_to_it() -> None:
+    entries = [LedgerEntry(at, at + 10, "*", signal, 2.0) for at in (0, 10) for signal in ("retry", "gap", "failure")]
+    drawn = plots.ledger(entries, {})
+    assert drawn is not None
+    assert drawn.total == 12.0
+    assert drawn.sum.count("L") + drawn.sum.count("M") == 3, drawn.sum
+
+
 @given(st.floats(1, 1e6), st.floats(0.001, 1.0))
 def test_the_band_of_a_share_holds_what_is_expected_and_narrows_with_what_is_known(units: float, share: float) -> None:
     told = Board()
