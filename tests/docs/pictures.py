@@ -104,7 +104,6 @@ async def draw(report: Path, board: Board, incident: Incident, into: Path) -> No
         await page.set_viewport_size({"width": WIDTH, "height": 900})
         await page.emulate_media(color_scheme="light")
         await page.goto(report.as_uri(), timeout=120_000)
-        await shoot(page, [page.locator(".headline"), page.get_by_role("group", name="Time line")], into / "line.png")
         card = page.locator(f'[id="{incident.incident_id}"]')
         figures = card.locator("figure")
         await shoot(page, [card.locator("h4", has_text="Signals"), figures.nth(1)], into / "signals.png")
@@ -114,7 +113,8 @@ async def draw(report: Path, board: Board, incident: Incident, into: Path) -> No
             await page.goto(f"{url}/")
             await shoot(page, [page.locator("section").first], into / "now.png")
             await page.goto(f"{url}/incidents/{incident.incident_id}")
-            await shoot(page, [page.locator("section", has=page.locator("#reach"))], into / "reach.png")
+            firmwares = page.get_by_role("table", name="Firmware")
+            await shoot(page, [page.locator("#reach"), firmwares], into / "reach.png")
         if pages.faults:
             raise RuntimeError("; ".join(pages.faults))
 

@@ -25,9 +25,9 @@ def broken(document: Path, text: str) -> Iterator[str]:
         if re.match(r"[a-z]+:", to):
             continue
         path, _, heading = to.partition("#")
-        target = (document.parent / path).resolve() if path else document
-        there = text if not path else target.read_text() if target.is_file() and heading else ""
-        if not target.exists() or (heading and heading not in headings(there)):
+        target = document.parent / path
+        lost = bool(path) and not target.exists()
+        if lost or (heading and heading not in headings(target.read_text() if path else text)):
             yield f"{told.count(chr(10), 0, found.start()) + 1}: {to}"
     for found in PATH.finditer(LINK.sub("", told)):
         if not any(ROOT.glob(found[0])):
