@@ -13,7 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
-from pipeline.metrics import Histogram, Metrics
+from pipeline.exposition import Histogram
+from pipeline.metrics import Metrics
 
 GRAFANA = Path(__file__).resolve().parents[1] / "deploy/grafana"
 TEXT = (GRAFANA / "dashboards/seamwatch.json").read_text()

@@ -18,7 +18,6 @@ from ruamel.yaml import YAML
 
 from pipeline.stream.settings import STAGES, lint
 from pipeline.stream.settings import load as load_settings
-from tests.integration.services import need
 
 ROOT = Path(__file__).resolve().parents[1]
 KUBERNETES = ROOT / "deploy/kubernetes"
@@ -31,12 +30,27 @@ OPERATOR: dict[str, type[ServiceMonitor | PrometheusRule]] = {
 }
 """Not Kubernetes' own: custom resources of the Prometheus operator."""
 
+OLDEST_KUSTOMIZE = 5
+
 Resource = dict[str, Any]
 
 
 @cache
+def _cannot_render() -> str | None:
+    if shutil.which("kubectl") is None:
+        return "none on the PATH"
+    said = subprocess.run(
+        ["kubectl", "version", "--client", "--output=json"], capture_output=True, text=True, check=False
+    )
+    kustomize = re.search(r'"kustomizeVersion": "v(\d+)', said.stdout)
+    return None if kustomize and int(kustomize[1]) >= OLDEST_KUSTOMIZE else "its Kustomize is older than 5"
+
+
+@cache
 def rendered(overlay: str) -> tuple[Resource, ...]:
-    need("kubectl", None if shutil.which("kubectl") else "no kubectl on the PATH")
+    if (why := _cannot_render()) is not None:
+        # Not one of the services that CI must have: no package of Debian brings one that is new enough.
+        pytest.skip(f"kubectl: {why}")
     argv = ["kubectl", "kustomize", str(KUBERNETES / "overlays" / overlay)]
     said = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.metrics import OTHER, SEVERITY, STATE, Counter, Gauge, Histogram, Label, Metrics, document
+from pipeline.exposition import OTHER, Counter, Gauge, Histogram, Label
+from pipeline.metrics import SEVERITY, STATE, Metrics, document
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs/metrics.md"

@@ -14,7 +14,8 @@ import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 from ruamel.yaml import YAML
 
-from pipeline.metrics import Histogram, Metrics
+from pipeline.exposition import Histogram
+from pipeline.metrics import Metrics
 from pipeline.stream.health import Health
 from pipeline.web import Board, application
 from tests.integration.monitoring import Start

@@ -167,8 +167,9 @@ def given_security(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     # Faust is only loaded by who works with it.
+    from pipeline.behind import access_of
     from pipeline.reload import Directory
-    from pipeline.service import PageError, Service, access_of
+    from pipeline.service import PageError, Service
     from pipeline.stream import settings as stream_settings
 
     try:

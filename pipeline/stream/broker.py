@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from faust.types import TP
 
-from pipeline.stream.transport import Committed, Progress, TransportError
+from pipeline.stream.transport import Committed, Fetched, Progress, TransportError
 
 Header: TypeAlias = tuple[str, bytes]
 
@@ -16,23 +16,8 @@ MOST_PENDING: Final = 1_000
 """Unconfirmed messages of one partition's work before it waits: what bounds memory when the broker is slow."""
 
 
-class Record(Protocol):
-    """A record of a partition, whichever client fetched it. The timestamp is in ms."""
-
-    @property
-    def offset(self) -> int: ...
-
-    @property
-    def timestamp(self) -> int: ...
-
-    @property
-    def key(self) -> bytes | None: ...
-
-    @property
-    def value(self) -> bytes | None: ...
-
-    @property
-    def headers(self) -> Sequence[Header]: ...
+Record: TypeAlias = Fetched
+"""A record of a partition, whichever client fetched it."""
 
 
 class Delivered(Protocol):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests run against for real: a Java and Maven for Kafka, Prometheus, Alertmanager, Chromium; and what
-# checks how it is deployed: kubectl, systemd-analyze.
+# checks how it is deployed: systemd-analyze. (Debian's kubectl is too old to render the overlays.)
 # Quick where all of it is there. Elsewhere it needs Debian (or its like) and root; without them it says what is
 # missing and succeeds: the tests then skip what needs it, or fail with CI=true.
 set -euo pipefail
@@ -12,8 +12,6 @@ has mvn || missing+=(maven)
 has prometheus || missing+=(prometheus)
 has prometheus-alertmanager || has alertmanager || missing+=(prometheus-alertmanager)
 has amtool || missing+=(prometheus-alertmanager)
-# Only for `kubectl kustomize`; no cluster is asked.
-has kubectl || missing+=(kubernetes-client)
 has systemd-analyze || missing+=(systemd)
 # What drives Chromium is a Node.js that Playwright brings, and that one needs this library.
 [[ $(/sbin/ldconfig -p) == *libatomic.so.1* ]] || missing+=(libatomic1)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.behind import access_of
 from pipeline.intent import ConfigurationError
-from pipeline.service import access_of
 from pipeline.stream.settings import Address, Settings, load
 
 ENOUGH = {"brokers": "kafka:9092", "inputs": ["telemetry"]}

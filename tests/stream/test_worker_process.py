@@ -22,6 +22,8 @@ from tests.integration.waiting import until
 from tests.stream.live import Live, fleet
 
 DRAIN_S = 10.0
+PARTITIONS = 4 + 4 + 1 + 4 + 1
+"""Of inputs, windows, evidence, incidents and changes: what there is to work on."""
 
 
 class Process:
@@ -175,7 +177,7 @@ def test_two_workers_share_the_partitions_and_one_alone_has_them_all(start: Star
     until(lambda: all(kafka_live.members().values()), within=60, what="both to have partitions")
     second.signal(signal.SIGTERM)
     assert second.ended(DRAIN_S + 15) == 0
-    until(lambda: list(kafka_live.members().values()) == [4 + 4 + 1 + 4], within=60, what="all for the first")
+    until(lambda: list(kafka_live.members().values()) == [PARTITIONS], within=60, what="all for the first")
     first.signal(signal.SIGTERM)
     assert first.ended(DRAIN_S + 15) == 0
 
@@ -216,7 +218,7 @@ def test_lag_is_exported_and_gauges_go_with_their_partitions(start: Start, kafka
         return {line.split('"')[1] for line in lines if line.startswith(f"{metric}{{")}
 
     lag, clock = "seamwatch_consumer_lag_records", "seamwatch_arrival_clock_timestamp_seconds"
-    every = 4 + 4 + 1 + 4
+    every = PARTITIONS
     until(lambda: len(exported(pages[0], lag)) == every, within=60, what="the lag of every partition")
     until(lambda: len(exported(pages[0], clock)) == 4, within=60, what="the clock of every input")
     metrics = answer(f"http://127.0.0.1:{pages[0]}/metrics")[1]
@@ -231,13 +233,15 @@ def test_lag_is_exported_and_gauges_go_with_their_partitions(start: Start, kafka
 
 
 def test_a_worker_without_work_is_ready_to_take_over(start: Start, kafka_live: Live) -> None:
-    pages = [free_port(), free_port()]
+    pages = [free_port(), free_port(), free_port()]
     only = ("--stages", "pattern")
     workers = [start(*arguments(kafka_live), *only, "--web", f"127.0.0.1:{page}") for page in pages]
-    until(lambda: len(kafka_live.members()) == 2, within=60, what="both to join")
+    until(lambda: len(kafka_live.members()) == 3, within=90, what="all to join")
     for page in pages:
         until(lambda page=page: answer(f"http://127.0.0.1:{page}/readyz")[0] == 200, within=60, what="readiness")  # type: ignore[misc]
-    assert sorted(kafka_live.members().values()) == [0, 1]
+    # Of evidence and of changes there is one partition each.
+    assert sorted(kafka_live.members().values())[0] == 0
+    assert sum(kafka_live.members().values()) == 2
     for worker in workers:
         worker.signal(signal.SIGTERM)
         assert worker.ended(DRAIN_S) == 0
