@@ -59,7 +59,7 @@ class Identity:
         if "environment" not in found and self._rule is not None:
             found["environment"] = self._environment(found, values)
         outcome = found.get("outcome")
-        if outcome is not None:
+        if isinstance(outcome, str):
             found["outcome"] = self._outcomes.get(outcome, outcome)
         return found
 

@@ -208,6 +208,15 @@ def test_what_is_heavy_takes_bounded_time_and_memory(what: str) -> None:
     bounded(name, value)
 
 
+@pytest.mark.parametrize("said", ['["norvik"]', '{"a": 1}', "[]", "[[1]]"])
+def test_a_report_whose_operator_is_no_name_is_refused_or_read_and_nothing_of_it_remembered(said: str) -> None:
+    report = (
+        b'{"searchResult":[{"mac":"14:CF:E2:40:00:01"},{"Version":"CGM4140COM_4.4p1s11"},{"PartnerId":"norvik"},'
+        b'{"PartnerId":' + said.encode() + b'},{"Time":"2026-09-21 14:28:21"},{"Profile":"RDKV_1"}]}'
+    )
+    assert decode("rdk", report, report).observations == []
+
+
 @pytest.mark.parametrize(
     "text", ["a\u0007b", "\u0085", "\ud800", "../../etc/passwd", "<script>alert(1)</script>", "\u202ea"]
 )
