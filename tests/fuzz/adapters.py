@@ -35,14 +35,19 @@ def one_input(data: bytes) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60)
-    seconds = parser.parse_args().seconds
+    parser.add_argument(
+        "--runs", type=int, default=-1, help="so many inputs, if that is sooner; with --seed the same ones"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder)
         for number, case in enumerate(CASES):
             choice = bytes([FORMATS.index(case.format)])
             for place, record in enumerate(case.records):
                 (corpus / f"{number}-{place}").write_bytes(choice + payload(record))
-        flags = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=1024"]
+        flags = [f"-max_total_time={arguments.seconds}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=1024"]
+        flags += [f"-runs={arguments.runs}", f"-seed={arguments.seed}"]
         atheris.Setup([sys.argv[0], *flags, folder], one_input)
         atheris.Fuzz()
 
