@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline.codec import Message, decode, encode
@@ -187,7 +187,13 @@ class Live:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
         try:
             partitions = range(self.topics.partitions([topic])[topic])
-            found = consumer.committed([TopicPartition(topic, partition) for partition in partitions], timeout=30)
+            try:
+                found = consumer.committed([TopicPartition(topic, partition) for partition in partitions], timeout=30)
+            except KafkaException as error:
+                if error.args[0].code() not in (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE):
+                    raise
+                # The group has no coordinator yet, and so has committed nothing.
+                found = []
             return [at.offset for at in found if at.offset >= 0]
         finally:
             consumer.close()
