@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipeline.compliance import Row
 from pipeline.incidents.wording import instant
 from pipeline.operators.profile import Quirk
+from pipeline.templating import environment
 
 
 def render(
@@ -18,18 +17,12 @@ def render(
     names: Iterable[str],
 ) -> str:
     """The page; the same matrix gives the same page."""
-    environment = Environment(
-        loader=PackageLoader("pipeline"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["instant"] = instant
+    templates = environment()
+    templates.filters["instant"] = instant
     clauses = list({row.clause: row for row in rows})
     cells = {(row.operator, row.clause): row for row in rows}
     sentences = {row.clause: (row.sentence, row.gravity) for row in rows}
-    return environment.get_template("contracts.html").render(
+    return templates.get_template("contracts.html").render(
         names=list(names),
         rows=rows,
         operators=operators,

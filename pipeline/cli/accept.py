@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import sys
 import time
 import uuid
-from pathlib import Path
 from typing import Final
 
+from pipeline.cli.cluster import deployment
 from pipeline.cli.handovers import append, fault
-from pipeline.cli.worker import configure_settings, given
-from pipeline.intent import ConfigurationError
+from pipeline.cli.worker import configure_settings
 from pipeline.messages import Decision
 
 SIGNALS: Final = (
@@ -79,24 +77,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _send(arguments: argparse.Namespace, decision: Decision) -> int:
-    from pipeline.stream import settings as stream_settings
-    from pipeline.stream.clients import confluent
     from pipeline.stream.handover import NotSentError, send
-    from pipeline.stream.names import Names
 
-    try:
-        directory = Path(arguments.config) if arguments.config is not None else None
-        settings = stream_settings.load(given(arguments), os.environ, directory, reads=False)
-    except ConfigurationError as error:
-        for each in error.faults:
-            print(f"seamwatch accept: {each}", file=sys.stderr)
+    cluster = deployment(arguments)
+    if cluster is None:
         return 2
     try:
-        partitions = send(confluent(settings.bootstrap, settings.security), Names(settings.prefix), [decision])
+        partitions = send(cluster.client, cluster.names, [decision])
     except NotSentError as error:
-        print(f"seamwatch accept: {settings.bootstrap}: {error}", file=sys.stderr)
+        print(f"seamwatch accept: {cluster.bootstrap}: {error}", file=sys.stderr)
         return 3
-    print(f"decision {decision.decision_id} is in {partitions} partitions of {settings.prefix}windows")
+    print(f"decision {decision.decision_id} is in {partitions} partitions of {cluster.names.windows}")
     return 0
 
 

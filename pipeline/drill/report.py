@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipeline.drill.outcome import PROVEN, Held, Outcome, duration, named
 from pipeline.intent import Priority
+from pipeline.templating import environment
 
 HEAD: Final = ("service", "fault", "strength", "scope", "found", "within", "routed to", "")
 
@@ -104,14 +103,8 @@ def markdown(held: Held) -> str:
 
 def html(helds: Sequence[Held]) -> str:
     """Drills as one page that fetches nothing."""
-    environment = Environment(
-        loader=PackageLoader("pipeline"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("drill.html").render(
+    templates = environment()
+    return templates.get_template("drill.html").render(
         drills=[_drawn(held) for held in helds], head=[*HEAD[:-1], "outcome"]
     )
 

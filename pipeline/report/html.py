@@ -7,26 +7,19 @@ import hashlib
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipeline.report import words
 from pipeline.report.charts import BOX, HEIGHT
+from pipeline.templating import environment
 
 _STYLE: Final = "report.css"
 
 
 def render(template: str, **values: Any) -> str:
     """A page; the same values give the same page."""
-    environment = Environment(
-        loader=PackageLoader("pipeline"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment()
     style = files("pipeline").joinpath("templates", _STYLE).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment.globals.update(
+    templates.globals.update(
         words=words,
         box=BOX,
         height=HEIGHT,
@@ -34,4 +27,4 @@ def render(template: str, **values: Any) -> str:
         # Whatever a name in the records holds, a browser fetches and runs nothing.
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
     )
-    return environment.get_template(template).render(**values)
+    return templates.get_template(template).render(**values)
