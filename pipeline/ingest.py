@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,6 +36,7 @@ from pipeline.series import Series
 from pipeline.windows import Minute
 
 Answer: TypeAlias = Windows | Tick | Reject
+_Answers: TypeAlias = list[Iterable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,15 +225,20 @@ class Ingest:
 
     def feed(self, batch: RecordBatch) -> list[Answer]:
         """Take records in the order of the log."""
+        return list(self.answers(batch))
+
+    def answers(self, batch: RecordBatch) -> Iterator[Answer]:
+        """As `feed`, but windows are made a message at a time, when they are asked for: whoever writes each and drops
+        it has it in the processor's cache. The records are taken all the same."""
         decoded = self._adapter.decode(batch)
         self.totals.unknown_fields += decoded.unknown_fields
-        out: list[Answer] = []
+        out: _Answers = []
         for _, _, reject in decoded.rejects:
             self.totals.rejected[reject.reason] += 1
-            out.append(reject)
+            out.append([reject])
         self._queue.add(batch, decoded)
         self._let_through(out)
-        return out
+        return chain.from_iterable(out)
 
     def flush(self, idle: bool = False) -> list[Answer]:
         """Close the open minute early: the log has ended, or is idle and must not hold others up.
@@ -240,18 +246,18 @@ class Ingest:
         An idle log may go on: a further part of the same minute is then sent under a higher `part`, and what is held
         for a wild arrival stays held. At the end of a log it is refused.
         """
-        out: list[Answer] = []
+        out: _Answers = []
         if idle and len(self._queue.arrivals):
             self._arrival.start(int(self._queue.arrivals[0]))
         self._let_through(out, last=not idle)
         if self._at is not None:
             self._count_missing(self._at + MINUTE_MS)
-            out += self._close(self._at)
-            out.append(Tick(self.source, self._at, idle))
+            out.append(self._close(self._at))
+            out.append([Tick(self.source, self._at, idle)])
         self._first = None
-        return out
+        return list(chain.from_iterable(out))
 
-    def _let_through(self, out: list[Answer], last: bool = False) -> None:
+    def _let_through(self, out: _Answers, last: bool = False) -> None:
         """Ask the arrival clock about the queue, and count what it has decided."""
         before, whose = self._arrival.now, self._adapter.whose
         clock, wild = self._queue.decide(self._arrival, last)
@@ -263,7 +269,7 @@ class Ingest:
         for number in np.flatnonzero(wild).tolist():
             reject = _ahead(taken, number, self._adapter.version)
             self.totals.rejected[reject.reason] += 1
-            out.append(reject)
+            out.append([reject])
             operator = taken.observations[number].operator
             refused.append((int(clock[number]), operator, reject.reason, taken.position(number)))
         if wild.any():
@@ -280,7 +286,7 @@ class Ingest:
         taken: _Queue,
         clock: NDArray[np.int64],
         refused: Mapping[int, Sequence[tuple[str | None, str, int]]],
-        out: list[Answer],
+        out: _Answers,
     ) -> None:
         """Count records minute by minute; refused: operator, reason and position, by minute."""
         parts: dict[int, tuple[int, int]] = {}
@@ -310,7 +316,7 @@ class Ingest:
         first: int,
         end: int,
         at: int,
-        out: list[Answer],
+        out: _Answers,
     ) -> None:
         """Add records to the open minute; a part is full after so many records, wherever the batch ends."""
         while first < end:
@@ -321,9 +327,9 @@ class Ingest:
                 self._minute.add_versions((series, version) for _, series, version in some)
             first = until
             if self._minute.size >= self._limits.rows:
-                out += self._close(at, full=True)
+                out.append(self._close(at, full=True))
 
-    def _close(self, at: int, full: bool = False) -> list[Windows]:
+    def _close(self, at: int, full: bool = False) -> Iterator[Windows]:
         return self._minute.close(self.source, at, self._series.names, self._clocks, self._parts, full=full)
 
     def _judge(self, taken: _Queue, clock: NDArray[np.int64]) -> tuple[Rows, list[tuple[int, int, str]]]:
@@ -350,7 +356,7 @@ class Ingest:
             totals.last_at = last if totals.last_at is None else max(last, totals.last_at)
         return rows, _versions(seen.app_version, rows)
 
-    def _move_to(self, at: int, out: list[Answer]) -> None:
+    def _move_to(self, at: int, out: _Answers) -> None:
         """Close the open minute if another begins, and those between in which something came due."""
         if self._at is None:
             self._at = at
@@ -358,12 +364,12 @@ class Ingest:
             return
         while self._at < at:
             self._count_missing(self._at + MINUTE_MS)
-            out += self._close(self._at)
+            out.append(self._close(self._at))
             self._parts.clear()
             later = self._missing[0].due // MINUTE_MS * MINUTE_MS if self._missing else at
             self._at = min(later, at)
         self._first = None
-        out.append(Tick(self.source, at - MINUTE_MS))
+        out.append([Tick(self.source, at - MINUTE_MS)])
 
     def _count_missing(self, end: int) -> None:
         """Count what was due before `end` in the open minute."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import repeat
+from sys import intern
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import Columns
-from pipeline.hashing import Hashes, hashed
+from pipeline.hashing import Hashes
 from pipeline.numbers import grown
 
 Name: TypeAlias = tuple[str, str, str, str, str]
@@ -31,7 +32,8 @@ class Series:
     def _clear(self) -> None:
         self._numbers: dict[Name, int] = {}
         self.names: list[Name] = []
-        self._operator: Hashes = np.zeros(64, dtype=np.uint64)
+        self._operator = np.zeros(64, dtype=np.int64)
+        """Hash of the operator of each, as `pipeline.hashing.hashed` has it."""
 
     def numbers(self, seen: Columns) -> NDArray[np.int64]:
         """Of each record."""
@@ -46,24 +48,26 @@ class Series:
                 seen.environment[row],
                 seen.operation[row],
             )
-            found[row] = self._number(name)
+            number = self._numbers.get(name)
+            found[row] = self._add(*name) if number is None else number
         return found
 
     def operators(self, numbers: NDArray[np.int64]) -> Hashes:
         """The hash of the operator of each."""
-        return self._operator[numbers]
+        return self._operator[numbers].view(np.uint64)
 
     def trim(self) -> None:
         """Forget all if there are many; none of their numbers may be in use."""
         if len(self.names) > KEPT:
             self._clear()
 
-    def _number(self, name: Name) -> int:
-        number = self._numbers.get(name)
-        if number is None:
-            number = self._numbers[name] = len(self.names)
-            self.names.append(name)
-            if number >= len(self._operator):
-                self._operator = grown(self._operator, number + 1, 0)
-            self._operator[number] = hashed([name[0]])[0]
+    def _add(self, *name: str) -> int:
+        # Equal parts of names are one text, so that a look-up finds them in the processor's cache.
+        operator, device_class, firmware, environment, operation = map(intern, name)
+        number = len(self.names)
+        self.names.append((operator, device_class, firmware, environment, operation))
+        self._numbers[self.names[number]] = number
+        if number >= len(self._operator):
+            self._operator = grown(self._operator, number + 1, 0)
+        self._operator[number] = hash(operator)
         return number

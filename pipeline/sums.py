@@ -1,10 +1,14 @@
-"""A minute's rows, summed: by operation and by cohort, all cohorts at once."""
+"""A minute's rows, summed: by operation and by cohort, all cohorts at once.
+
+Windows are made of the sums part by part, as they are asked for: those of thousands of cohorts are more objects than
+the processor's cache holds, and would be fetched from memory again to be written, and again to be dropped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import itemgetter
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,11 @@ from pipeline.ordering import DUPLICATE, EXPECTED, INVERTED, SEQUENCED
 from pipeline.rows import DENIED, ERROR, OK, SAYS_NOTHING, TIMEOUT, UNKNOWN, Rows
 from pipeline.units import Ints, Share, Units
 
+Operations: TypeAlias = Callable[[int, int], list[dict[str, OperationWindow]]]
+"""Makes those of each cohort from one number up to another, exclusive."""
+Cohorts: TypeAlias = Callable[[int, int], list[CohortWindow]]
+"""Likewise."""
+
 
 class Unfilled(NamedTuple):
     """Sequence numbers that never came: of which cohort and device, and how many."""
@@ -26,13 +35,11 @@ class Unfilled(NamedTuple):
     missing: Ints
 
 
-def operation_windows(
-    rows: Rows, series: Ints, of_series: Sequence[tuple[int, str]], cohorts: int
-) -> list[dict[str, OperationWindow]]:
-    """By cohort, its operations in order of their names; `of_series` has cohort and operation of each row's series."""
-    out: list[dict[str, OperationWindow]] = [{} for _ in range(cohorts)]
+def operation_windows(rows: Rows, series: Ints, of_series: Sequence[tuple[int, str]]) -> Operations:
+    """By cohort, its operations in order of their names; `of_series` has cohort and operation of each row's series, in
+    ascending order."""
     if not len(series):
-        return out
+        return lambda first, end: [{} for _ in range(first, end)]
     accepted = (rows.flags & DUPLICATE) == 0
     known = accepted & (rows.outcome != UNKNOWN)
     tells = accepted & (rows.retries != SAYS_NOTHING)
@@ -63,11 +70,18 @@ def operation_windows(
     )
     latency = units.histogram(timed, rows.latency, rows.attempts)
     total = units.totals({"records": of["records"], "attempts": of["attempts"]})
-    fields = zip(total["records"], total["attempts"], rates, *latency, strict=True)
-    for (cohort, operation), (records, *others) in sorted(zip(of_series, fields, strict=True), key=itemgetter(0)):
-        if records:
-            out[cohort][operation] = OperationWindow(records, *others)
-    return out
+
+    def part(first: int, end: int) -> list[dict[str, OperationWindow]]:
+        out: list[dict[str, OperationWindow]] = [{} for _ in range(first, end)]
+        a, b = bisect_left(of_series, (first,)), bisect_left(of_series, (end,))
+        counts = (total[name][a:b].tolist() for name in ("records", "attempts"))
+        fields = zip(*counts, rates.part(a, b), *latency.part(a, b), strict=True)
+        for (cohort, operation), (records, *others) in zip(of_series[a:b], fields, strict=True):
+            if records:
+                out[cohort - first][operation] = OperationWindow(records, *others)
+        return out
+
+    return part
 
 
 def cohort_windows(
@@ -76,11 +90,11 @@ def cohort_windows(
     cohort: Ints,
     delay: Ints,
     unfilled: Unfilled,
-    operations: Sequence[dict[str, OperationWindow]],
+    operations: Operations,
     versions: Sequence[dict[str, int]],
-) -> list[CohortWindow]:
-    """The window of each cohort; `cohort` and `delay` (or `pipeline.clocks.NONE`) are given by row, operations and
-    versions of the app by cohort.
+) -> Cohorts:
+    """The window of each cohort; `cohort` and `delay` (or `pipeline.clocks.NONE`) are given by row, versions of the app
+    by cohort.
 
     What came due and never came stands in rows of its own, after those of the records.
     """
@@ -133,31 +147,38 @@ def cohort_windows(
     )
     total = units.totals(of)
     clauses = _clauses(rows, cohort, accepted, len(names))
-    return [
-        CohortWindow(
-            device_class=name.device_class,
-            firmware=name.firmware,
-            environment=name.environment,
-            records=total["records"][i],
-            duplicates=total["arrived"][i] - total["records"][i],
-            cached=total["cached"][i],
-            sequenced=total["sequenced"][i],
-            inversions=total["inversions"][i],
-            expected=total["expected"][i],
-            gaps=total["gaps"][i],
-            violating=total["violating"][i],
-            clauses=clauses[i],
-            rates=rates[i],
-            delay_bins=delays.bins[i],
-            delay_weights=delays.weights[i],
-            delay_squares=delays.squares[i],
-            lag_sum_ms=total["lag"][i],
-            lag_records=total["told"][i],
-            operations=operations[i],
-            app_versions=versions[i],
-        )
-        for i, name in enumerate(names)
-    ]
+
+    def part(first: int, end: int) -> list[CohortWindow]:
+        sums = {name: counts[first:end].tolist() for name, counts in total.items()}
+        of_rates, of_operations = rates.part(first, end), operations(first, end)
+        bins, weights, squares = delays.part(first, end)
+        return [
+            CohortWindow(
+                device_class=name.device_class,
+                firmware=name.firmware,
+                environment=name.environment,
+                records=sums["records"][i],
+                duplicates=sums["arrived"][i] - sums["records"][i],
+                cached=sums["cached"][i],
+                sequenced=sums["sequenced"][i],
+                inversions=sums["inversions"][i],
+                expected=sums["expected"][i],
+                gaps=sums["gaps"][i],
+                violating=sums["violating"][i],
+                clauses=clauses[first + i],
+                rates=of_rates[i],
+                delay_bins=bins[i],
+                delay_weights=weights[i],
+                delay_squares=squares[i],
+                lag_sum_ms=sums["lag"][i],
+                lag_records=sums["told"][i],
+                operations=of_operations[i],
+                app_versions=versions[first + i],
+            )
+            for i, name in enumerate(names[first:end])
+        ]
+
+    return part
 
 
 def _clauses(rows: Rows, cohort: Ints, accepted: NDArray[np.bool_], cohorts: int) -> list[dict[str, int]]:

@@ -25,12 +25,46 @@ class Share(NamedTuple):
     hits: Ints
 
 
-class Histogram(NamedTuple):
-    """By group: bins, their weights, and the sum of squared unit weights, as `pipeline.messages.OperationWindow`."""
+class Rates(NamedTuple):
+    """By kind and group, the sums of `pipeline.messages.Rate`."""
 
-    bins: list[tuple[int, ...]]
-    weights: list[tuple[int, ...]]
-    squares: list[int]
+    names: tuple[str, ...]
+    of: Ints
+    hits: Ints
+    squares: NDArray[Any]
+
+    def part(self, first: int, end: int) -> list[dict[str, Rate]]:
+        """Of the groups from `first` up to `end`, exclusive: the shares that are taken among anything."""
+        sums = (kinds[:, first:end].tolist() for kinds in self[1:])
+        groups = zip(*(map(Rate, *three) for three in zip(*sums, strict=True)), strict=True)
+        whole = self.of[:, first:end].all(axis=0).tolist()
+        return [
+            dict(zip(self.names, rates, strict=True))
+            if every
+            else {name: rate for name, rate in zip(self.names, rates, strict=True) if rate.of}
+            for every, rates in zip(whole, groups, strict=True)
+        ]
+
+
+class Histogram(NamedTuple):
+    """All bins of one group after the other, their weights, where those of each group end (the first begins at 0); and
+    by group the sum of squared unit weights, as `pipeline.messages.OperationWindow`."""
+
+    bins: Ints
+    weights: Ints
+    ends: Ints
+    squares: NDArray[Any]
+
+    def part(self, first: int, end: int) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[int]]:
+        """Of the groups from `first` up to `end`, exclusive: bins, weights and squares of each."""
+        ends = self.ends[first : end + 1]
+        bins, weights = self.bins[ends[0] : ends[-1]].tolist(), self.weights[ends[0] : ends[-1]].tolist()
+        spans = list(pairwise((ends - ends[0]).tolist()))
+        return (
+            [tuple(bins[a:b]) for a, b in spans],
+            [tuple(weights[a:b]) for a, b in spans],
+            self.squares[first:end].tolist(),
+        )
 
 
 class Units:
@@ -58,21 +92,15 @@ class Units:
         values = np.array([values[self._order] for values in rows.values()], dtype=np.int64)
         return dict(zip(rows, np.add.reduceat(values, self._starts, axis=1), strict=True))
 
-    def totals(self, units: Mapping[str, Ints]) -> dict[str, list[int]]:
+    def totals(self, units: Mapping[str, Ints]) -> dict[str, Ints]:
         """Sums by group of what is given by unit."""
-        return dict(zip(units, self._total(np.array(list(units.values()))).tolist(), strict=True))
+        return dict(zip(units, self._total(np.array(list(units.values()))), strict=True))
 
-    def rates(self, shares: Mapping[str, Share]) -> list[dict[str, Rate]]:
-        """By group, the shares that are taken among anything; a unit's value is the share of its weight that hit."""
+    def rates(self, shares: Mapping[str, Share]) -> Rates:
+        """By group; a unit's value is the share of its weight that hit."""
         rows, weight, hits = (np.array(part) for part in zip(*shares.values(), strict=True))
         of = _over(weight, rows)
-        sums = (self._total(of), self._total(_over(hits, rows)), self._squares(rows, weight, of))
-        names = list(shares)
-        kinds = (map(Rate, *three) for three in zip(*(part.tolist() for part in sums), strict=True))
-        groups = zip(*kinds, strict=True)
-        if sums[0].all():
-            return [dict(zip(names, rates, strict=True)) for rates in groups]
-        return [{name: rate for name, rate in zip(names, rates, strict=True) if rate.of} for rates in groups]
+        return Rates(tuple(shares), self._total(of), self._total(_over(hits, rows)), self._squares(rows, weight, of))
 
     def histogram(self, use: NDArray[np.bool_], value: NDArray[np.float64], weight: Ints) -> Histogram:
         """Of the rows to use, in bins of `LATENCY_BIN` on the log scale; a unit's weight is shared among its rows."""
@@ -86,16 +114,13 @@ class Units:
         cell = cell[order]
         starts = np.flatnonzero(_starts(cell))
         cell = cell[starts]
-        weights = np.add.reduceat(_over(weight, rows[unit])[order], starts).tolist() if len(starts) else []
-        names = (cell % LATENCY_BINS).tolist()
-        ends = np.searchsorted(cell, np.arange(self.groups + 1) * LATENCY_BINS).tolist()
-        spans = list(pairwise(ends))
+        weights = _over(weight, rows[unit])[order]
+        weights = np.add.reduceat(weights, starts) if len(starts) else weights
+        ends = np.searchsorted(cell, np.arange(self.groups + 1) * LATENCY_BINS)
         total = np.zeros(len(rows), dtype=np.int64)
         np.add.at(total, unit, weight)
         squares = self._squares(rows[np.newaxis], total[np.newaxis], _over(total, rows)[np.newaxis])
-        return Histogram(
-            [tuple(names[a:b]) for a, b in spans], [tuple(weights[a:b]) for a, b in spans], squares[0].tolist()
-        )
+        return Histogram(cell % LATENCY_BINS, weights, ends, squares[0])
 
     def _squares(self, rows: Ints, weight: Ints, of: Ints) -> NDArray[Any]:
         """Sums by group of the squared weights `of` units: [kinds, groups]."""

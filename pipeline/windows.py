@@ -8,18 +8,20 @@ them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from pipeline.clocks import NONE, DeviceClocks
-from pipeline.messages import CohortWindow, Windows
+from pipeline.messages import Windows
 from pipeline.observation import UNKNOWN, Cohort
 from pipeline.ordering import DUPLICATE
 from pipeline.rows import Rows
 from pipeline.series import Name
-from pipeline.sums import Unfilled, cohort_windows, operation_windows
+from pipeline.sums import Cohorts, Unfilled, cohort_windows, operation_windows
 from pipeline.units import Ints
 
 COHORTS_A_MESSAGE: Final = 500
@@ -34,6 +36,8 @@ _MOST_MISSING: Final = 1 << 32
 
 _Name: TypeAlias = tuple[str, str, str, str]
 """Of a cohort."""
+_Cell: TypeAlias = tuple[int, str]
+"""Number of a cohort, and an operation."""
 
 
 class Minute:
@@ -88,8 +92,9 @@ class Minute:
         parts: Counter[str],
         *,
         full: bool = False,
-    ) -> list[Windows]:
-        """Sum the minute that began `at`, and begin anew: messages in order of operator and cohort.
+    ) -> Iterator[Windows]:
+        """Sum the minute that began `at`, and begin anew: messages in order of operator and cohort. The minute is
+        summed at once; each message is made when it is asked for.
 
         Args:
             names: of the rows' series, by number.
@@ -98,25 +103,29 @@ class Minute:
             full: the minute is not over. What was rejected is told when it is: rejects have no place among its records
                 that would not depend on where a batch ended.
         """
-        windows = self._summed(at, names, clocks)
+        spans, windows = self._summed(at, names, clocks)
         kept = self._rejects if full else {}
         told = {} if full else self._rejects
-        out = []
-        for operator in sorted({*windows, *told}):
-            cohorts = windows.get(operator, [])
+        messages = []
+        for operator in sorted({*spans, *told}):
+            begin, end = spans.get(operator, (0, 0))
             rejects = dict(sorted(told.get(operator, {}).items()))
-            for first in range(0, len(cohorts) or 1, COHORTS_A_MESSAGE):
-                some = cohorts[first : first + COHORTS_A_MESSAGE]
-                out.append(Windows(source, at, operator, some, parts[operator], {} if first else rejects))
+            for first in range(begin, max(end, begin + 1), COHORTS_A_MESSAGE):
+                some = (first, min(first + COHORTS_A_MESSAGE, end))
+                messages.append((operator, some, parts[operator], {} if first > begin else rejects))
                 parts[operator] += 1
         self._begin()
         self._rejects.update(kept)
-        return out
+        return (
+            Windows(source, at, operator, windows(*some), part, rejects) for operator, some, part, rejects in messages
+        )
 
-    def _summed(self, at: int, of_series: Sequence[Name], clocks: DeviceClocks) -> dict[str, list[CohortWindow]]:
-        """By operator, its cohorts in order."""
+    def _summed(
+        self, at: int, of_series: Sequence[Name], clocks: DeviceClocks
+    ) -> tuple[dict[str, tuple[int, int]], Cohorts]:
+        """By operator, where its cohorts are, in order; and what makes the windows of these."""
         if not self._rows and not self._unfilled:
-            return {}
+            return {}, lambda _first, _end: []
         rows, delay = _believed(Rows.joined(self._rows), at, clocks)
         there, series = _apart(rows.series, len(of_series))
         keys = [of_series[number] for number in there]
@@ -135,7 +144,7 @@ class Minute:
             names = {key[:4] for key in keys} | {name for name, _, _ in unfilled}
         ordered = sorted(names)
         number = {name: i for i, name in enumerate(ordered)}
-        cells = [(number[key[:4]], key[4]) for key in keys]
+        cells, series = _in_order([(number[key[:4]], key[4]) for key in keys], series)
         windows = cohort_windows(
             [Cohort(*name) for name in ordered],
             rows,
@@ -146,13 +155,14 @@ class Minute:
                 np.array([device for _, device, _ in unfilled], dtype=np.int64),
                 np.array([numbers for _, _, numbers in unfilled], dtype=np.int64),
             ),
-            operation_windows(rows, series, cells, len(ordered)),
+            operation_windows(rows, series, cells),
             [_most_frequent(versions.get(name)) for name in ordered],
         )
-        out: dict[str, list[CohortWindow]] = {}
-        for name, window in zip(ordered, windows, strict=True):
-            out.setdefault(name[0], []).append(window)
-        return out
+        spans, end = {}, 0
+        for operator, group in groupby(ordered, key=itemgetter(0)):
+            first, end = end, end + len(list(group))
+            spans[operator] = (first, end)
+        return spans, windows
 
 
 def _most_frequent(versions: Counter[str] | None) -> dict[str, int]:
@@ -160,6 +170,14 @@ def _most_frequent(versions: Counter[str] | None) -> dict[str, int]:
     if not versions:
         return {}
     return dict(sorted(versions.items(), key=lambda one: (-one[1], one[0]))[:_VERSIONS_A_COHORT])
+
+
+def _in_order(cells: Sequence[_Cell], series: Ints) -> tuple[list[_Cell], Ints]:
+    """The cells in order, and which of these each row is of."""
+    order = sorted(range(len(cells)), key=cells.__getitem__)
+    place = np.empty(len(cells), dtype=np.int64)
+    place[order] = np.arange(len(cells))
+    return [cells[i] for i in order], place[series]
 
 
 def _apart(series: Ints, size: int) -> tuple[list[int], Ints]:

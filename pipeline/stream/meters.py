@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.messages import Reject, Tick, Windows
@@ -43,16 +43,15 @@ class IngestMeter:
         """The intake has stopped, as too much was refused."""
         self._metrics.intake_stopped.set(1.0, self._source)
 
-    def said(self, messages: Sequence[Windows | Tick | Reject]) -> None:
+    def said(self, message: Windows | Tick | Reject) -> None:
         metrics = self._metrics
-        for message in messages:
-            if isinstance(message, Reject):
-                metrics.records_rejected.add(1, message.reason)
-            elif isinstance(message, Windows):
-                metrics.windows_emitted.add(len(message.cohorts), self._source)
-                metrics.records_accepted.add(sum(cohort.records for cohort in message.cohorts), self._source)
-                metrics.records_duplicate.add(sum(cohort.duplicates for cohort in message.cohorts), self._source)
-                metrics.arrival_clock.set(message.minute / 1000, self._source)
+        if isinstance(message, Reject):
+            metrics.records_rejected.add(1, message.reason)
+        elif isinstance(message, Windows):
+            metrics.windows_emitted.add(len(message.cohorts), self._source)
+            metrics.records_accepted.add(sum(cohort.records for cohort in message.cohorts), self._source)
+            metrics.records_duplicate.add(sum(cohort.duplicates for cohort in message.cohorts), self._source)
+            metrics.arrival_clock.set(message.minute / 1000, self._source)
 
     def gone(self) -> None:
         """The partition is another worker's, which exports its gauges now."""

@@ -47,7 +47,7 @@ class Counting:
         self.totals = Totals()
         self.shortened = 0
 
-    def feed(self, batch: RecordBatch) -> list[Windows | Tick | Reject]:
+    def answers(self, batch: RecordBatch) -> list[Windows | Tick | Reject]:
         out: list[Windows | Tick | Reject] = []
         for position, value in zip(batch.positions, batch.values, strict=True):
             number, operator = value.decode().split()

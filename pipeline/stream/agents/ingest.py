@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol, overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple, Protocol, overload
 
 import msgspec
 from faust.types import TP
@@ -51,7 +51,7 @@ class IngestStage(Protocol):
         """Times that event ids were forgotten before their day was over, for lack of room."""
         ...
 
-    def feed(self, batch: RecordBatch) -> list[Windows | Tick | Reject]: ...
+    def answers(self, batch: RecordBatch) -> Iterable[Windows | Tick | Reject]: ...
 
     def flush(self, idle: bool = True) -> list[Windows | Tick | Reject]: ...
 
@@ -69,6 +69,16 @@ class Mark(msgspec.Struct, frozen=True):
     at: int = -1
     idle: bool = False
     cut: int | None = None
+
+
+class _Letter(NamedTuple):
+    """A message as it is sent; see `pipeline.stream.broker.Outbox.send`."""
+
+    topic: str
+    partition: int | None
+    key: bytes
+    body: bytes
+    headers: Sequence[Header] = ()
 
 
 class _Headers(Sequence[Sequence[Header]]):
@@ -164,7 +174,7 @@ class IngestHolding(Holding):
         async for records in self._broker.read(self.tp, start, self.position):
             kept = [record for record in records if record.offset not in refused]
             if kept:
-                self._stage.feed(self._batch(kept))
+                self._stage.answers(self._batch(kept))
         over = [message.minute for message in self._stage.flush(idle=False) if isinstance(message, Tick)]
         if over and self.position != self._mark.at:
             # The minute before has been closed by the record here. The stage does not know, and will close it anew.
@@ -209,15 +219,15 @@ class IngestHolding(Holding):
         if records:
             began = self._clock()
             unknown_before, shortened_before = self._stage.totals.unknown_fields, self._stage.shortened
-            said = self._stage.feed(self._batch(records))
+            # Written as they are made; nothing is sent before all are, so that the stage is done with the batch.
+            letters, refused = self._letters(self._stage.answers(self._batch(records)))
             unknown = self._stage.totals.unknown_fields - unknown_before
             shortened = self._stage.shortened - shortened_before
             self._meter.fed(len(records), unknown, shortened, self._clock() - began)
-            refused = sum(isinstance(message, Reject) for message in said)
             if self._gate is not None and self._gate.count(len(records), refused):
                 self._stopped = True
                 self._meter.stopped()
-            await self._emit(said)
+            await self._send(letters)
         self.position = end
         boundary = self._stage.boundary
         self._boundary = end if boundary is None else boundary
@@ -233,32 +243,41 @@ class IngestHolding(Holding):
             headers=_Headers(records),
         )
 
-    async def _emit(self, messages: Sequence[Windows | Tick | Reject]) -> None:
-        messages = [
-            message for message in messages if isinstance(message, Reject) or not self._was_said(message.minute)
-        ]
-        self._meter.said(messages)
+    async def _emit(self, messages: Iterable[Windows | Tick | Reject]) -> None:
+        await self._send(self._letters(messages)[0])
+
+    async def _send(self, letters: Iterable[_Letter]) -> None:
+        for letter in letters:
+            await self._outbox.send(*letter)
+
+    def _letters(self, messages: Iterable[Windows | Tick | Reject]) -> tuple[list[_Letter], int]:
+        """What is to be sent, and how many messages were rejects."""
+        letters: list[_Letter] = []
+        refused = 0
         for message in messages:
             if isinstance(message, Reject):
+                refused += 1
                 place = None if self._rejects is None else partition_of(self._source, self._rejects)
-                await self._outbox.send(self._names.rejects, place, self._source.encode(), encode(message))
+                letters.append(_Letter(self._names.rejects, place, self._source.encode(), encode(message)))
+            elif self._was_said(message.minute):
                 continue
-            stamp = self._next_stamp(message.minute)
-            if isinstance(message, Windows):
+            elif isinstance(message, Windows):
+                stamp = self._next_stamp(message.minute)
                 body = encode(msgspec.structs.replace(message, part=self._next_part(message.operator, stamp.cut)))
                 partition = partition_of(message.operator, self._windows)
                 header = [stamp.header(self._source)]
-                await self._outbox.send(self._names.windows, partition, message.operator.encode(), body, header)
+                letters.append(_Letter(self._names.windows, partition, message.operator.encode(), body, header))
             else:
-                await self._tell_all(message, stamp)
+                letters += self._to_all(message, self._next_stamp(message.minute))
+            self._meter.said(message)
+        return letters, refused
 
     def _was_said(self, minute: int) -> bool:
         return self._said is not None and minute <= self._said
 
-    async def _tell_all(self, tick: Tick, stamp: Stamp) -> None:
+    def _to_all(self, tick: Tick, stamp: Stamp) -> list[_Letter]:
         key, body, header = self._source.encode(), encode(tick), [stamp.header(self._source)]
-        for partition in range(self._windows):
-            await self._outbox.send(self._names.windows, partition, key, body, header)
+        return [_Letter(self._names.windows, partition, key, body, header) for partition in range(self._windows)]
 
     def _next_stamp(self, minute: int) -> Stamp:
         if minute != self._minute:
@@ -313,7 +332,7 @@ class IngestHolding(Holding):
 
     async def _say_idle(self) -> None:
         tick = Tick(self._source, self._mark.minute, idle=True)
-        await self._tell_all(tick, Stamp(self._mark.minute, self._mark.cuts, 0))
+        await self._send(self._to_all(tick, Stamp(self._mark.minute, self._mark.cuts, 0)))
         self._begin(-1)
 
     async def _commit(self) -> None:
