@@ -2,8 +2,8 @@
 
 It differs from `seamwatch simulate --start now` in two ways, both of which what is measured needs:
 
-- Its records do not say when they were received: that is the broker's to say. Where the topic has the time at which a
-  record was appended, minutes are then minutes of that clock, and how late the writer is does not count as the worker's.
+- Its records do not say when they were received: that is the broker's to say. Where the topic has the times of appends,
+  minutes are then minutes of that clock, and how late the writer is does not count as the worker's.
 - It is as large as it was asked to be now, not over a day: a fleet's evening is more than twice its morning.
 """
 

@@ -114,10 +114,13 @@ def faults(run: Run) -> list[str]:
 
 def rows(run: Run) -> list[tuple[str, str]]:
     """The figures, for a table."""
-    lags = [look.lag for look in run.looks]
+    lags, end_mb = [look.lag for look in run.looks], run.looks[-1].resident_mb
     return [
         ("taken", f"{run.rate:,.0f} records/s of {run.asked:,.0f} asked for, on {run.cores:.2f} cores"),
-        ("memory", f"{run.looks[-1].resident_mb:.0f} MB at the end, {run.peak_mb:.0f} at most, growth {run.growth:+.1%}"),
+        (
+            "memory",
+            f"{end_mb:.0f} MB at the end, {run.peak_mb:.0f} at most, growth {run.growth:+.1%}",
+        ),
         ("lag", f"{statistics.median(lags):,.0f} records in the median, {run.lag:,.0f} at most"),
         ("record to evidence", f"one window and {_spread([wait.beyond_s for wait in run.waits])}"),
         ("newest record to evidence", _spread([wait.newest_s for wait in run.waits])),
