@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,20 +44,21 @@ def operation_windows(rows: Rows, series: Ints, of_series: Sequence[tuple[int, s
     known = accepted & (rows.outcome != UNKNOWN)
     tells = accepted & (rows.retries != SAYS_NOTHING)
     timed = accepted & ((rows.outcome == OK) | (rows.outcome == UNKNOWN)) & (rows.latency >= 0)
+    weighed = _Weighing(rows.attempts, rows.attempts)
     units = Units(series, rows.device)
     of = units.sums(
         {
             "records": accepted,
-            "attempts": accepted * rows.attempts,
+            "attempts": weighed(accepted),
             "known": known,
-            "known attempts": known * rows.attempts,
-            "failed": (known & (rows.outcome == ERROR)) * rows.attempts,
-            "denied": (known & (rows.outcome == DENIED)) * rows.attempts,
-            "timed out": (known & (rows.outcome == TIMEOUT)) * rows.attempts,
+            "known attempts": weighed(known),
+            "failed": weighed(known & (rows.outcome == ERROR)),
+            "denied": weighed(known & (rows.outcome == DENIED)),
+            "timed out": weighed(known & (rows.outcome == TIMEOUT)),
             "telling": tells,
-            "telling attempts": tells * rows.attempts,
+            "telling attempts": weighed(tells),
             # Of an aggregate only their sum is known: so many attempts at most were tried again.
-            "retried": tells * np.minimum(rows.retries, rows.attempts),
+            "retried": weighed(tells & (rows.retries > 0), np.minimum(rows.retries, rows.attempts)),
         }
     )
     rates = units.rates(
@@ -105,30 +106,34 @@ def cohort_windows(
     violating[rows.clause_row] = True
     violating &= accepted
     told = delay != NONE
-    record = np.ones(len(cohort), dtype=np.int64)
-    nothing, missing = np.zeros(len(unfilled.missing), dtype=np.int64), unfilled.missing
+    missing = unfilled.missing
+    nothing, unmarked = np.zeros(len(missing), dtype=np.int64), np.zeros(len(missing), dtype=np.bool_)
+    attempts = np.concatenate((rows.attempts, nothing))
+    weighed = _Weighing(rows.attempts, attempts)
     units = Units(np.concatenate((cohort, unfilled.cohort)), np.concatenate((rows.device, unfilled.device)))
 
-    def also(of_records: NDArray[np.generic], of_unfilled: Ints = nothing) -> NDArray[np.generic]:
+    def also(of_records: NDArray[Any], of_unfilled: NDArray[Any] = unmarked) -> NDArray[Any]:
         return np.concatenate((of_records, of_unfilled)) if len(missing) else of_records
 
+    arrived, taken = also(np.ones(len(cohort), dtype=np.bool_)), also(accepted)
+    in_sequence, before_its_turn, in_breach = also(sequenced), also(inverted), also(violating)
     of = units.sums(
         {
-            "arrived": also(record),
-            "arrived attempts": also(rows.attempts),
-            "repeated attempts": also(~accepted * rows.attempts),
-            "records": also(accepted),
-            "attempts": also(accepted * rows.attempts),
-            "violating": also(violating),
-            "violating attempts": also(violating * rows.attempts),
-            "sequenced": also(sequenced),
-            "sequenced attempts": also(sequenced * rows.attempts),
-            "inversions": also(inverted),
-            "inverted attempts": also(inverted * rows.attempts),
+            "arrived": arrived,
+            "arrived attempts": weighed(arrived),
+            "repeated attempts": weighed(also(~accepted)),
+            "records": taken,
+            "attempts": weighed(taken),
+            "violating": in_breach,
+            "violating attempts": weighed(in_breach),
+            "sequenced": in_sequence,
+            "sequenced attempts": weighed(in_sequence),
+            "inversions": before_its_turn,
+            "inverted attempts": weighed(before_its_turn),
             "expected": also((rows.flags & EXPECTED) != 0, missing),
-            "gaps": also(record * 0, missing),
+            "gaps": also(np.zeros(len(cohort), dtype=np.bool_), missing),
             "cached": also(accepted & rows.cached),
-            "lag": also(told * delay),
+            "lag": also(told * delay, nothing),
             "told": also(told),
         }
     )
@@ -140,11 +145,7 @@ def cohort_windows(
             "contract": Share(of["records"], of["attempts"], of["violating attempts"]),
         }
     )
-    delays = units.histogram(
-        np.concatenate((told, nothing > 0)),
-        np.concatenate((delay, nothing)).astype(np.float64),
-        np.concatenate((rows.attempts, nothing)),
-    )
+    delays = units.histogram(also(told), also(delay, nothing).astype(np.float64), attempts)
     total = units.totals(of)
     clauses = _clauses(rows, cohort, accepted, len(names))
 
@@ -179,6 +180,24 @@ def cohort_windows(
         ]
 
     return part
+
+
+class _Weighing:
+    """What marks weigh: by row, its attempts where they are set. Without an aggregate those are the marks themselves.
+
+    Args:
+        of_records: attempts by record, of which some may be aggregates. attempts: by row.
+    """
+
+    def __init__(self, of_records: Ints, attempts: Ints) -> None:
+        self._single = bool((of_records == 1).all())
+        self._attempts = attempts
+
+    def __call__(self, marks: NDArray[np.bool_], weights: Ints | None = None) -> NDArray[Any]:
+        """weights: instead of the attempts; 1 wherever the marks are set and a record is one attempt."""
+        if self._single:
+            return marks
+        return marks * (self._attempts if weights is None else weights)
 
 
 def _clauses(rows: Rows, cohort: Ints, accepted: NDArray[np.bool_], cohorts: int) -> list[dict[str, int]]:

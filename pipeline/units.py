@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from pipeline.messages import LATENCY_BIN, LATENCY_BINS, UNIT, Rate
 
 Ints: TypeAlias = NDArray[np.int64]
-
-_DEVICES: Final = 1 << 40
-"""More than there are numbers of devices on either side of zero."""
 
 
 class Share(NamedTuple):
@@ -35,9 +32,9 @@ class Rates(NamedTuple):
 
     def part(self, first: int, end: int) -> list[dict[str, Rate]]:
         """Of the groups from `first` up to `end`, exclusive: the shares that are taken among anything."""
-        sums = (kinds[:, first:end].tolist() for kinds in self[1:])
+        sums = [kinds[:, first:end].tolist() for kinds in (self.of, self.hits, self.squares)]
         groups = zip(*(map(Rate, *three) for three in zip(*sums, strict=True)), strict=True)
-        whole = self.of[:, first:end].all(axis=0).tolist()
+        whole = np.logical_and.reduce(self.of[:, first:end], axis=0).tolist()
         return [
             dict(zip(self.names, rates, strict=True))
             if every
@@ -77,8 +74,11 @@ class Units:
     """
 
     def __init__(self, group: Ints, device: Ints) -> None:
-        key = group * (2 * _DEVICES) + device
-        self._order = np.argsort(key)
+        # Counted from the least, as small keys are sorted sooner.
+        least = int(device.min(initial=0))
+        apart = int(device.max(initial=0)) - least + 1
+        key = group * apart + (device - least)
+        self._order = _in_order(key)
         starts = _starts(key[self._order])
         self._starts = np.flatnonzero(starts)
         self._group = group[self._order]
@@ -88,9 +88,24 @@ class Units:
         self.groups = len(self._group_starts)
 
     def sums(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, Ints]:
-        """Sums by unit of what is given by row."""
-        values = np.array([values[self._order] for values in rows.values()], dtype=np.int64)
-        return dict(zip(rows, np.add.reduceat(values, self._starts, axis=1), strict=True))
+        """Sums by unit of what is given by row. The same array under several names, or marks, cost a part of others."""
+        apart = {id(values): values for values in rows.values()}
+        marks = [values for values in apart.values() if values.dtype == np.bool_]
+        others = [values for values in apart.values() if values.dtype != np.bool_]
+        # No sum of marks needs more bits than the number of rows, so that one integer has room for several.
+        bits = len(self._order).bit_length()
+        together = max(63 // bits, 1)
+        packs = [marks[first : first + together] for first in range(0, len(marks), together)]
+        columns = [_packed(pack, bits) for pack in packs] + others
+        values = np.array([column[self._order] for column in columns], dtype=np.int64)
+        summed = np.add.reduceat(values, self._starts, axis=1)
+        found = {
+            id(mark): (sums >> (place * bits)) & ((1 << bits) - 1)
+            for pack, sums in zip(packs, summed[: len(packs)], strict=True)
+            for place, mark in enumerate(pack)
+        }
+        found |= {id(column): sums for column, sums in zip(others, summed[len(packs) :], strict=True)}
+        return {name: found[id(values)] for name, values in rows.items()}
 
     def totals(self, units: Mapping[str, Ints]) -> dict[str, Ints]:
         """Sums by group of what is given by unit."""
@@ -110,7 +125,7 @@ class Units:
         rows = np.bincount(unit, minlength=len(self._starts))
         bins = np.minimum(np.log(np.maximum(value[row], 1.0)) / LATENCY_BIN, LATENCY_BINS - 1).astype(np.int64)
         cell = self._group[at] * LATENCY_BINS + bins
-        order = np.argsort(cell)
+        order = _in_order(cell)
         cell = cell[order]
         starts = np.flatnonzero(_starts(cell))
         cell = cell[starts]
@@ -137,6 +152,26 @@ class Units:
         return np.add.reduceat(units, self._group_starts, axis=1)
 
 
+def _in_order(keys: Ints) -> NDArray[np.intp]:
+    """The rows in ascending order of their keys, none of which is below zero.
+
+    Numbers of 16 bits are sorted by counting: two rounds of that take a fifth of what sorting whole keys does.
+    """
+    order = np.argsort((keys & 0xFFFF).astype(np.uint16), kind="stable")
+    for shift in range(16, int(keys.max(initial=0)).bit_length(), 16):
+        digits = (keys >> shift & 0xFFFF).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    return order
+
+
+def _packed(marks: Sequence[NDArray[np.bool_]], bits: int) -> Ints:
+    """All in one integer a row, each `bits` higher than the one before."""
+    both = marks[0].astype(np.int64)
+    for place, mark in enumerate(marks[1:], 1):
+        both |= mark.astype(np.int64) << (place * bits)
+    return both
+
+
 def _starts(sorted_keys: Ints) -> NDArray[np.bool_]:
     """Where in an ascending array something new begins."""
     new = np.ones(len(sorted_keys), dtype=np.bool_)
@@ -146,5 +181,9 @@ def _starts(sorted_keys: Ints) -> NDArray[np.bool_]:
 
 def _over(total: Ints, rows: Ints) -> Ints:
     """total / rows in fixed point, to the nearest; 0 where there are no rows."""
-    rows = np.maximum(rows, 1)
-    return (total * UNIT + rows // 2) // rows
+    fixed = np.ascontiguousarray(total * UNIT)
+    # Most devices report once in a minute, and to divide is what would take longest here.
+    several = np.flatnonzero(rows > 1)
+    many, flat = rows.ravel()[several], fixed.ravel()
+    flat[several] = (flat[several] + many // 2) // many
+    return fixed

@@ -27,6 +27,9 @@ from pipeline.units import Ints
 COHORTS_A_MESSAGE: Final = 500
 OVERFLOW: Final = "__overflow__"
 
+_JOINED: Final = 128
+"""Batches of rows that are made one."""
+
 _MOST_VERSIONS: Final = 4_096
 """Of the app, over all series of a minute; those that come first in the log are kept."""
 _VERSIONS_A_COHORT: Final = 16
@@ -60,6 +63,8 @@ class Minute:
 
     def _begin(self) -> None:
         self._rows: list[Rows] = []
+        self._recent: list[Rows] = []
+        """That are not joined yet: what is done before the minute ends holds nobody up."""
         self._unfilled: list[tuple[_Name, int, int]] = []
         self._rejects: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._versions: Counter[tuple[int, str]] = Counter()
@@ -67,8 +72,11 @@ class Minute:
 
     def add(self, rows: Rows) -> None:
         """Count records."""
-        self._rows.append(rows)
+        self._recent.append(rows)
         self.size += len(rows.device)
+        if len(self._recent) == _JOINED:
+            self._rows.append(Rows.joined(self._recent))
+            self._recent = []
 
     def add_missing(self, cohort: Cohort, device: int, numbers: int) -> None:
         """Count sequence numbers of a device that never came."""
@@ -124,9 +132,9 @@ class Minute:
         self, at: int, of_series: Sequence[Name], clocks: DeviceClocks
     ) -> tuple[dict[str, tuple[int, int]], Cohorts]:
         """By operator, where its cohorts are, in order; and what makes the windows of these."""
-        if not self._rows and not self._unfilled:
+        if not self.size and not self._unfilled:
             return {}, lambda _first, _end: []
-        rows, delay = _believed(Rows.joined(self._rows), at, clocks)
+        rows, delay = _believed(Rows.joined([*self._rows, *self._recent]), at, clocks)
         there, series = _apart(rows.series, len(of_series))
         keys = [of_series[number] for number in there]
         unfilled = self._unfilled

@@ -2,8 +2,9 @@
 
 A fleet has a history, in which an operator begins to be silent. From there on a minute of records is written at once,
 as soon as there is evidence of the one before. A minute is closed by the first record of the next one; so what a record
-waits for its evidence is its minute, and then what is measured here: from the append of the record that closes it. An
-incident names, in its stamp, the evidence that brought it about; between the times of both lies what is measured.
+waits for its evidence is its minute, and then what is measured here: from before the record that closes it is written
+to the append of the evidence. An incident names, in its stamp, the evidence that brought it about; between the appends
+of both lies what is measured.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tests.integration import kafka_cluster
 from tests.integration.kafka_cluster import KafkaCluster
 from tests.integration.waiting import until
 from tests.soak.process import Measured, table
+from tests.soak.waits import APPENDED
 from tests.stream.live import MINUTE_MS, START_MS, Line, Live, fleet
 
 BOUND_S: Final = 2.0
@@ -116,7 +118,7 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="seamwatch-latency-") as scratch:
         home = Path(scratch)
-        with KafkaCluster(home / "kafka") as cluster:
+        with KafkaCluster(home / "kafka", properties=APPENDED) as cluster:
             live = Live(cluster.bootstrap)
             live.create()
             with Measured(live, home / "worker.log", "--idle-after", "60") as worker:

@@ -142,7 +142,7 @@ class Live:
         return [message for message, _ in self.timed(topic)]
 
     def timed(self, topic: str) -> list[tuple[Message, int]]:
-        """As `read`, each with the time of its record, ms: when its producer sent it."""
+        """As `read`, each with the time of its record, ms: when its producer sent it, or its broker appended it."""
         found = []
         for records in self.records(topic):
             # By partition, as a stage knows it: what is sent to all of them has the same stamp in each.
