@@ -89,23 +89,25 @@ class Units:
 
     def sums(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, Ints]:
         """Sums by unit of what is given by row. The same array under several names, or marks, cost a part of others."""
-        apart = {id(values): values for values in rows.values()}
-        marks = [values for values in apart.values() if values.dtype == np.bool_]
-        others = [values for values in apart.values() if values.dtype != np.bool_]
+        marks: list[NDArray[np.bool_]] = []
+        others: list[Ints] = []
+        places: dict[str, tuple[bool, int]] = {}
+        for name, column in rows.items():
+            is_mark = column.dtype == np.bool_
+            kind = marks if is_mark else others
+            place = next((at for at, one in enumerate(kind) if one is column), len(kind))
+            if place == len(kind):
+                kind.append(column)
+            places[name] = is_mark, place
         # No sum of marks needs more bits than the number of rows, so that one integer has room for several.
         bits = len(self._order).bit_length()
         together = max(63 // bits, 1)
-        packs = [marks[first : first + together] for first in range(0, len(marks), together)]
-        columns = [_packed(pack, bits) for pack in packs] + others
-        values = np.array([column[self._order] for column in columns], dtype=np.int64)
+        packs = [_packed(marks[first : first + together], bits) for first in range(0, len(marks), together)]
+        values = np.array([column[self._order] for column in packs + others], dtype=np.int64)
         summed = np.add.reduceat(values, self._starts, axis=1)
-        found = {
-            id(mark): (sums >> (place * bits)) & ((1 << bits) - 1)
-            for pack, sums in zip(packs, summed[: len(packs)], strict=True)
-            for place, mark in enumerate(pack)
-        }
-        found |= {id(column): sums for column, sums in zip(others, summed[len(packs) :], strict=True)}
-        return {name: found[id(values)] for name, values in rows.items()}
+        of_marks = [summed[at // together] >> at % together * bits & ((1 << bits) - 1) for at in range(len(marks))]
+        of_others = summed[len(packs) :]
+        return {name: of_marks[place] if is_mark else of_others[place] for name, (is_mark, place) in places.items()}
 
     def totals(self, units: Mapping[str, Ints]) -> dict[str, Ints]:
         """Sums by group of what is given by unit."""
