@@ -18,7 +18,7 @@ CONTRAST: Final = "contrast"
 
 KINDS: Final = ("latency", *OPERATION_RATES, *COHORT_RATES)
 """Kinds of signal that can page; each has an equal share of the budget, beside the weak pattern of all."""
-TAIL_PART: Final = 0.3
+TAIL_PART: Final = 0.5
 POOLED_PART: Final = 0.5
 CONTRAST_PART: Final = 0.5
 LEAST_SHARE: Final = 1e-9
@@ -143,9 +143,9 @@ def residuals(
     weight = np.where(known, np.where(shift, n, expected), 0.0)
     off = np.where(known, x - expected, 0.0)
     share = np.divide(expected, n, out=np.zeros_like(n), where=n > 0)
-    noise = np.where(known, np.where(shift, n * spread, expected * (1.0 - np.clip(share, 0.0, 0.9))), 0.0)
-    solid = np.maximum(mass, 1e-9)
-    noise = noise + weight**2 * np.where(known, np.where(shift, spread, 1.0) / solid, 0.0)
+    vary = np.where(shift | (spread > 0), spread, 1.0)
+    noise = np.where(known, np.where(shift, n, expected * (1.0 - np.clip(share, 0.0, 0.9))) * vary, 0.0)
+    noise = noise + weight**2 * np.where(known, vary / np.maximum(mass, 1e-9), 0.0)
     pool, rest = np.zeros((2, n.shape[1], len(judged)))
     for i, one in enumerate(judged):
         pool[list(one.columns), i] = 1.0
