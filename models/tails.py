@@ -19,7 +19,7 @@ INVERSES: Final = np.array(
 )
 """1 / degrees of freedom that are tried; 0 is the Gaussian."""
 LEAST_INVERSE: Final = 1e-6
-SPLITS: Final = np.linspace(0.0, 1.0, 41).tolist()
+SPLITS: Final = tuple(i / 40 for i in range(41))
 SCALES: Final = np.exp(np.linspace(np.log(0.4), np.log(2.0), 33))
 
 
@@ -63,7 +63,5 @@ def tempered_part(nats: float, inverse: float, part: float) -> float:
     """
     if part <= 0.0 or part >= 1.0 or nats <= 0.0:
         return tempered(nats, inverse if part > 0.0 else 0.0)
-    return min(
-        (1.0 - share) ** 2 * nats / (1.0 - part) + tempered(share**2 * nats / part, inverse)
-        for share in (*SPLITS, part)
-    )
+    splits = ((1.0 - share) ** 2 * nats / (1.0 - part) + tempered(share**2 * nats / part, inverse) for share in SPLITS)
+    return min(*splits, (1.0 - part) * nats + tempered(part * nats, inverse))

@@ -288,7 +288,7 @@ class Explainer:
         judged = slice(None, own + len(one.against))
         known = references.mass[cells][:, judged] > 0
         sums = series.sums
-        expected = references.beyond_body(cells, sums.n, sums.x, sums.expected)[:, :, judged]
+        expected = references.beyond_body(cells, sums.n, sums.x, sums.expected).expected[:, :, judged]
         off = np.where(known, sums.x[:, :, judged] - expected, 0.0)
         shift = bool(references.shift[columns[0]])
         units = np.where(known, sums.n[:, :, judged] if shift else expected, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,20 @@ BODY_UNITS: Final = 100.0
 """Where a body is, is believed by half from so many units on: there sampling is what moods are."""
 LEAST_SCALE: Final = 0.1
 MOST_MOVED: Final = 2.0
+SLOPE_DOUBT: Final = 0.2
+"""How steep a tail is was read off twenty values: what is inferred from it is that uncertain."""
 MOST_SHAPES: Final = 400
 """Instants of the day whose shape is kept."""
+
+
+class Beyond(NamedTuple):
+    """What is expected of tails given their bodies, arrays of all columns; others are as they were.
+
+    doubt: variance of `expected`, in parts of its square.
+    """
+
+    expected: Floats
+    doubt: Floats
 
 
 class References:
@@ -168,7 +180,7 @@ class References:
             self._shape_row = np.array([index.get(cohort.operator, 0) for cohort in self.cohorts], dtype=np.intp)
         return np.asarray(found[self._shape_row[rows]])
 
-    def beyond_body(self, cells: tuple[NDArray[np.intp], ...], n: Floats, x: Floats, expected: Floats) -> Floats:
+    def beyond_body(self, cells: tuple[NDArray[np.intp], ...], n: Floats, x: Floats, expected: Floats) -> Beyond:
         """What is expected of tails, given where the body of their latencies is: a tail moves with its body as an
         exponential one does, and what the latency shows is no news of the tail.
 
@@ -178,15 +190,15 @@ class References:
         at = {column: i for i, column in enumerate(cells[-1].ravel().tolist())}
         pairs = [(at[tail], at[body]) for tail, body in zip(self.tails.tolist(), self.bodies.tolist(), strict=True)
                  if tail in at and body in at]  # fmt: skip
-        if not pairs:
-            return expected
-        tails, bodies = np.array(pairs, dtype=np.intp).T
-        known = self.mass[cells][:, bodies] > 0
-        moved = np.where(known, (x - expected)[..., bodies], 0.0) / (n[..., bodies] + BODY_UNITS)
-        slope = 1.0 / np.maximum(self.tail_scale[cells][:, bodies], LEAST_SCALE)
-        out = expected.copy()
-        out[..., tails] *= np.exp(np.clip(moved * slope, -MOST_MOVED, MOST_MOVED))
-        return out
+        out, doubt = expected.copy(), np.zeros_like(expected)
+        if pairs:
+            tails, bodies = np.array(pairs, dtype=np.intp).T
+            known = self.mass[cells][:, bodies] > 0
+            moved = np.where(known, (x - expected)[..., bodies], 0.0) / (n[..., bodies] + BODY_UNITS)
+            moved /= np.maximum(self.tail_scale[cells][:, bodies], LEAST_SCALE)
+            out[..., tails] *= np.exp(np.clip(moved, -MOST_MOVED, MOST_MOVED))
+            doubt[..., tails] = (SLOPE_DOUBT * moved) ** 2
+        return Beyond(out, doubt)
 
     def expected(self, cells: tuple[NDArray[np.intp], ...], n: Floats, shaped: Floats) -> Floats:
         """What the anchors expect of n units in some cells; `shaped`: sum of units times their hour's shape."""
