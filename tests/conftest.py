@@ -1,4 +1,4 @@
-"""What all tests share: the real services, how Hypothesis searches, and a last word on what was not run.
+"""What all tests share: the real services, how Hypothesis searches, and a last word on what was not run, or run twice.
 
 A test asks for a service by its fixture. Where it cannot be had the test is skipped and says why; with CI=true it
 fails, because a machine that checks the project must have all of them (tests/integration/install-services.sh).
@@ -30,6 +30,11 @@ _SERVICES = {
     "chromium": "chromium",
 }
 
+# In CI, where nobody is there to look, what waited in vain is tried once more and named in the last lines: brokers,
+# browsers and a dozen processes share two cores, and may be late. A wrong result is a failure at once.
+_LATE = ["^TimeoutError", "^Failed: Timeout"]
+_SECOND_TRY = pytest.mark.flaky(reruns=1, only_rerun=_LATE)
+
 # No deadline: how long one example takes on a shared machine says nothing. In CI the same examples each time, so that
 # a change is judged by what it changed; a person's runs go on looking for new ones.
 settings.register_profile("person", deadline=None, print_blob=True)
@@ -39,6 +44,8 @@ settings.load_profile("ci" if IN_CI else "person")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if IN_CI:
+            item.add_marker(_SECOND_TRY)
         for fixture, marker in _SERVICES.items():
             if isinstance(item, pytest.Function) and fixture in item.fixturenames:
                 item.add_marker(marker)
@@ -46,13 +53,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says last, where nobody overlooks it, which tests were not run and why."""
+    """Says last, where nobody overlooks it, which tests were not run and why, and which needed a second try."""
     skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
     terminalreporter.section("not run")
     for reason, count in sorted(skipped.items()):
         terminalreporter.line(f"{count} skipped: {reason}")
     if not skipped:
         terminalreporter.line("nothing was skipped")
+    late = terminalreporter.stats.get("rerun", [])
+    if late:
+        terminalreporter.section("late")
+    for report in late:
+        terminalreporter.line(f"needed a second try: {report.nodeid}: {_what_ended(report)}")
+
+
+def _what_ended(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr).splitlines()[0]
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """bootstrap: addresses, for people. client: settings of a confluent-kafka client."""
+    """bootstrap: addresses, for people. group: of its workers. client: settings of a confluent-kafka client."""
 
     bootstrap: str
+    group: str
     client: Mapping[str, Any]
     names: Names
 
@@ -40,4 +41,5 @@ def deployment(arguments: argparse.Namespace) -> Deployment | None:
         for fault in error.faults:
             print(f"seamwatch {arguments.command}: {fault}", file=sys.stderr)
         return None
-    return Deployment(settings.bootstrap, confluent(settings.bootstrap, settings.security), Names(settings.prefix))
+    client = confluent(settings.bootstrap, settings.security)
+    return Deployment(settings.bootstrap, settings.group, client, Names(settings.prefix))

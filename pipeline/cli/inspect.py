@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from pipeline.cli.worker import configure_settings, given
+from pipeline.cli.cluster import deployment
+from pipeline.cli.worker import configure_settings
 from pipeline.inspection import NoSuchPathError, Sight, sight
-from pipeline.intent import ConfigurationError
 
 _STATUS_UNREACHABLE: Final = 3
 
@@ -34,33 +32,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pipeline.stream import settings as stream_settings
     from pipeline.stream import states
     from pipeline.stream.checkpoints import LostStateError
-    from pipeline.stream.clients import confluent
-    from pipeline.stream.names import Names
     from pipeline.stream.topics import ClusterError
 
-    try:
-        directory = Path(arguments.config) if arguments.config is not None else None
-        settings = stream_settings.load(given(arguments), os.environ, directory, reads=False)
-    except ConfigurationError as error:
-        for fault in error.faults:
-            print(f"seamwatch inspect: {fault}", file=sys.stderr)
+    cluster = deployment(arguments)
+    if cluster is None:
         return 2
-    client = confluent(settings.bootstrap, settings.security)
     source, _, path = (arguments.where or "").partition(":")
     try:
-        held = states.held(client, settings.group, Names(settings.prefix))
+        held = states.held(cluster.client, cluster.group, cluster.names)
         if not source:
             return _list(held, as_json=arguments.json)
         one = next((one for one in held if one.source == source), None)
         if one is None:
             known = ", ".join(other.source for other in held) or "none has been written yet"
             return _refuse(f"no snapshot of {source!r}; there is {known}", _STATUS_UNREACHABLE)
-        seen = sight(states.load(client, settings.group, one), path, max(arguments.first, 0))
+        seen = sight(states.load(cluster.client, cluster.group, one), path, max(arguments.first, 0))
     except (ClusterError, LostStateError) as error:
-        return _refuse(f"{settings.bootstrap}: {error}", _STATUS_UNREACHABLE)
+        return _refuse(f"{cluster.bootstrap}: {error}", _STATUS_UNREACHABLE)
     except NoSuchPathError as error:
         return _refuse(str(error), 2)
     _show(seen, one.source, one.position, as_json=arguments.json)

@@ -190,6 +190,7 @@ def _to_kafka(arguments: argparse.Namespace, world: World, advance: Callable[[Ba
             progress=advance,
             client=confluent(arguments.brokers, security),
             format_name=arguments.format,
+            begins_ms=world.start_ms,
         )
     except DeliveryError as error:
         print(f"seamwatch simulate: {error}", file=sys.stderr)

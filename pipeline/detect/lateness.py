@@ -70,7 +70,8 @@ class Lateness:
             return
         least = min(LATE_LOG, ROOM * self.room / self.units)
         mean = self.excess / self.units
-        late = mean >= least > 0 and self.delay_ms >= self.usual_ms + LATE_MS
+        # This minute itself as well: what a device sends after an hour offline weighs on, among records in time.
+        late = min(mean, excess / units) >= least > 0 and self.delay_ms >= self.usual_ms + LATE_MS
         self.high = self.high + 1 if late else 0
         self.sound = self.sound + 1 if mean < least / 2 or self.delay_ms < self.usual_ms + LATE_MS / 2 else 0
         if self.since is None and self.high >= LATE_MINUTES:

@@ -29,6 +29,10 @@ EARLY_S: Final = 0.02
 it."""
 PARTITIONS: Final = 4
 """Of a topic that is not there yet."""
+OLD_S: Final = 86_400.0
+"""What a stream begins before now, for its records not to be left to the broker's retention."""
+KEPT: Final[Mapping[str, str]] = {"retention.ms": "-1"}
+"""Settings of a topic whose records are older than they should be kept."""
 
 
 _T = TypeVar("_T")
@@ -49,6 +53,7 @@ def produce(
     partition: int = -1,
     client: Mapping[str, Any] | None = None,
     format_name: str = "canonical",
+    begins_ms: int | None = None,
 ) -> int:
     """Write every record to `topic`, keyed by device, stamped with its arrival; returns how many.
 
@@ -57,7 +62,8 @@ def produce(
     speed: 1 for real time, 60 for an hour a minute; None for as fast as the broker takes them. since: a time on the
     monotonic clock and the instant of the simulation that belongs to it; None: the first record is written at once.
     partition: all to this one; -1: each to its key's. client: further settings of confluent-kafka, such as how to
-    connect.
+    connect. begins_ms: epoch ms of the first record; where that is long ago, a topic that is created keeps its records
+    for ever, as a broker would find their retention over and delete them before they are read. None: now.
 
     Raises DeliveryError.
     """
@@ -82,7 +88,8 @@ def produce(
         msg = f"{brokers}: no broker answers: {troubles[0] if troubles else error.args[0].str()}"
         raise DeliveryError(msg) from None
     if found is not None and found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        _create(topic, {**(client or {}), "bootstrap.servers": brokers, "log_level": 0})
+        old = begins_ms is not None and begins_ms < (time.time() - OLD_S) * 1000
+        _create(topic, {**(client or {}), "bootstrap.servers": brokers, "log_level": 0}, KEPT if old else {})
     pace = _Pace(speed, since) if speed is not None else None
     written = 0
     # While one minute is written the next is drawn, or each would begin late by as long as that takes.
@@ -107,12 +114,12 @@ def produce(
     return written
 
 
-def _create(topic: str, client: Mapping[str, Any]) -> None:
+def _create(topic: str, client: Mapping[str, Any], config: Mapping[str, str]) -> None:
     """Raises DeliveryError."""
     # Held: what an AdminClient was asked for dies with it.
     admin = AdminClient(dict(client))
     try:
-        admin.create_topics([NewTopic(topic, PARTITIONS)])[topic].result(ANSWER_S)
+        admin.create_topics([NewTopic(topic, PARTITIONS, config=dict(config))])[topic].result(ANSWER_S)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             msg = f"{topic}: it is not there, and cannot be created: {error.args[0].str()}"

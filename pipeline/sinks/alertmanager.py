@@ -115,6 +115,8 @@ class AlertmanagerSink:
         self._alerts = Alerts(page.rstrip("/") if page is not None else None, told)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._unanswered = False
+        """It did not say what alerts it has when it was asked last."""
         self._counted = 0
         """What this one has added to the gauge of pending incidents; other partitions have sinks of their own."""
 
@@ -195,7 +197,15 @@ class AlertmanagerSink:
     async def _adopt(self, session: aiohttp.ClientSession) -> None:
         """Ask what earlier workers have posted. Raises _UnavailableError."""
         if self._alerts.restoring:
-            answer = await self._get(session)
+            if self._unanswered:
+                self._metrics.sink_retries.add(1, self._name)
+            try:
+                answer = await self._get(session)
+            except _UnavailableError:
+                self._unanswered = True
+                self._metrics.sink_failures.add(1, self._name)
+                raise
+            self._unanswered = False
             if isinstance(answer, str):
                 _LOG.error("Alertmanager does not say what alerts it has; some may page again: %s", answer)
             there = [] if isinstance(answer, str) else answer

@@ -80,6 +80,7 @@ class Alerts:
         self._told = told if told is not None else Told()
         self._alerts: dict[Key, Alert] = {}
         self._restored: set[str] = set()
+        self._adopted = False
         self._newest_at: OrderedDict[str, int] = OrderedDict()
 
     def __iter__(self) -> Iterator[Alert]:
@@ -92,7 +93,7 @@ class Alerts:
     @property
     def restoring(self) -> bool:
         """Is it open what earlier workers have told?"""
-        return bool(self._restored)
+        return not self._adopted
 
     @property
     def pending(self) -> int:
@@ -156,18 +157,22 @@ class Alerts:
 
     def restore(self, incident: Incident, now: float) -> None:
         """Take the newest record of an incident that an earlier worker may have told; `adopt` says what it has."""
+        self._adopted = False
         self._restored.add(incident.incident_id)
         self.take(incident, now)
 
     def adopt(self, there: Iterable[tuple[Mapping[str, str], Mapping[str, str]]], now: float) -> None:
-        """Make those our own that are there (labels and annotations), as far as their incidents were restored.
+        """Make those our own that are there (labels and annotations), as far as their incidents are ours.
 
-        One that goes on keeps its labels, so that nobody is paged for a change of workers; one that is over ends.
+        One that goes on keeps its labels, so that nobody is paged for a change of workers; one that is over ends. An
+        incident is ours when it was restored, or has been taken since: whoever told of it may have been killed before
+        that was recorded, so that it is taken anew.
         """
+        ours = self._restored | {alert.incident_id for alert in self}
         for told, said in there:
             labels = dict(told)
             incident_id = labels.get("incident_id", "")
-            if incident_id not in self._restored:
+            if incident_id not in ours:
                 continue
             mine = next((one for one in self if one.incident_id == incident_id and one.ends is None), None)
             if mine is not None and _scope(mine.labels) == _scope(labels):
@@ -184,6 +189,7 @@ class Alerts:
             else:
                 self._alerts[_key(labels)] = Alert(incident_id, labels, dict(said), now, ends=now)
         self._restored.clear()
+        self._adopted = True
 
     def postpone(self, alert: Alert) -> None:
         """Let the others go before it."""

@@ -88,7 +88,7 @@ class DeadLetters:
 
         Raises DeadLetterError.
         """
-        producer = Producer({**self._client, "enable.idempotence": True, "linger.ms": 20})
+        producer = Producer({"log_level": 0, **self._client, "enable.idempotence": True, "linger.ms": 20})
         failures: list[str] = []
 
         def delivered(error: KafkaError | None, message: Message) -> None:

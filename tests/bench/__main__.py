@@ -129,7 +129,7 @@ def main() -> int:
         return 2
     results = Results(A, B)
     # Members that start together join together.
-    properties = {"group.initial.rebalance.delay.ms": "3000", "log.retention.ms": "-1"}
+    properties = {"group.initial.rebalance.delay.ms": "3000"}
     with (
         tempfile.TemporaryDirectory(prefix="seamwatch-bench-") as folder,
         KafkaCluster(Path(folder), properties=properties) as cluster,

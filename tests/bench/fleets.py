@@ -95,7 +95,7 @@ def _records(shape: Shape, events: int) -> Iterator[Record]:
 
 def produce(recording: Recording, bootstrap: str, topic: str, partitions: int) -> None:
     """Write it to a topic: keyed by device, each device on its partition, in the order of the file."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "compression.type": "none"})
+    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 50, "compression.type": "none"})
     place = msgspec.json.Decoder(_Place)
     with recording.file.open("rb") as lines:
         for number, line in enumerate(lines):

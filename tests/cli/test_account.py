@@ -72,7 +72,7 @@ def kafka_topics(kafka: str) -> None:
 
 def test_it_reads_the_topic_of_a_deployment(kafka: str, kafka_topics: None, capsys: pytest.CaptureFixture[str]) -> None:
     topic = Names("account.").incidents
-    producer = Producer({"bootstrap.servers": kafka})
+    producer = Producer({"bootstrap.servers": kafka, "log_level": 0})
     for record in LIFE:
         producer.produce(topic, encode(record), record.incident_id.encode())
     producer.produce(topic, None, b"gone")

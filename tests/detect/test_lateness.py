@@ -49,6 +49,26 @@ def test_one_odd_minute_is_not_late() -> None:
     assert late.since is None
 
 
+def test_what_devices_that_were_offline_send_late_into_a_thin_feed_is_not_a_late_feed() -> None:
+    late = Lateness()
+    for at in range(120):
+        if at in (60, 61):
+            # Two of three records are from four minutes ago.
+            late.take(minute(at), 3.0, 2 * math.log(240_000.0 / USUAL_MS), 18.0, 480_000.0, 3 * USUAL_MS)
+        else:
+            told(late, at, USUAL_MS, units=2.0, room=6.0)
+        assert late.since is None
+
+
+def test_a_thin_feed_that_is_late_is_told_though_some_of_its_minutes_are_not() -> None:
+    late = Lateness()
+    gone(late, 0, 60, USUAL_MS, units=2.0)
+    for at in range(60, 120):
+        told(late, at, USUAL_MS if at % 7 == 0 else 60_000.0, units=2.0)
+    assert late.since is not None
+    assert late.since < minute(75)
+
+
 def test_twice_a_delay_of_nothing_is_nothing() -> None:
     late = Lateness()
     gone(late, 0, 60, 3.0 * USUAL_MS)

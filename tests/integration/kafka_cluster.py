@@ -226,6 +226,9 @@ class KafkaCluster:
             # A topic that nobody created is a fault of the program under test, not something to paper over.
             "auto.create.topics.enable": "false",
             "default.replication.factor": replicas,
+            # Records of simulated fleets and of files are old. A broker looks every few minutes for what is past its
+            # retention, and would delete them while a test reads.
+            "log.retention.ms": "-1",
             "min.insync.replicas": str(len(self._brokers) // 2 + 1),
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,

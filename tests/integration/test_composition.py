@@ -71,7 +71,7 @@ def test_what_the_composition_wires_works_and_is_missed_when_it_is_killed(
         server = prometheus(composition.prometheus_config(workers, told, tmp_path))
 
         # Something has to be rejected, for its reason to be counted.
-        producer = Producer({"bootstrap.servers": bootstrap})
+        producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
         producer.produce(topic, b"no observation")
         assert producer.flush(60) == 0
 

@@ -34,7 +34,7 @@ def leader_of(bootstrap: str, topic: str) -> int:
 
 
 def produce(bootstrap: str, topic: str, values: list[bytes]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "log_level": 0})
     for value in values:
         producer.produce(topic, value)
     assert producer.flush(60) == 0
@@ -71,7 +71,7 @@ def test_a_topic_keeps_the_cleanup_policy_it_was_created_with(kafka: str) -> Non
 
 
 def test_a_topic_that_nobody_created_is_an_error(kafka: str) -> None:
-    producer = Producer({"bootstrap.servers": kafka, "message.timeout.ms": 2000})
+    producer = Producer({"bootstrap.servers": kafka, "message.timeout.ms": 2000, "log_level": 0})
     errors: list[str] = []
     producer.produce(f"absent-{uuid.uuid4().hex}", b"lost", on_delivery=lambda error, _: errors.append(str(error)))
     until(lambda: producer.poll(0.1) > 0, within=30, what="the report of the failed delivery")

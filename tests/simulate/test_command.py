@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 import zstandard
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource
 
 from pipeline.cli import main
 from pipeline.stream.embedded import PARTITIONS, EmbeddedBroker
+
+OF_THE_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
 
 SHORT = ["simulate", "--minutes", "20", "--seed", "4", "--events-per-minute", "60"]
 
@@ -106,6 +109,21 @@ def test_a_topic_gets_the_records_of_the_file_keyed_by_device_and_stamped_with_t
         said = json.loads(record.value() or b"")
         assert (record.key() or b"").decode() == said["device_id"]
         assert record.timestamp()[1] == said["received_at"]
+
+
+def test_the_topic_of_an_old_fleet_keeps_its_records_and_that_of_one_of_today_leaves_them_to_the_broker(
+    kafka: str,
+) -> None:
+    topics = {"old": "2026-01-01T00:00:00Z", "new": "now"}
+    for topic, start in topics.items():
+        assert main([*SHORT, "--start", start, "--brokers", kafka, "--topic", topic, "--as-fast"]) == 0
+    admin = AdminClient({"bootstrap.servers": kafka})
+    asked = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics])
+    own = {
+        resource.name: {name for name, entry in found.result().items() if entry.source == OF_THE_TOPIC}
+        for resource, found in asked.items()
+    }
+    assert own == {"old": {"retention.ms"}, "new": set()}
 
 
 def test_a_broker_that_does_not_answer_is_said(

@@ -24,7 +24,8 @@ class Say(NamedTuple):
     scope: str
 
 
-Event = Say | Literal["post", "restart"]
+Event = Say | Literal["post", "restart", "commit", "crash"]
+"""A restart goes on after what was taken last, a crash after what was committed last."""
 
 EVENTS: st.SearchStrategy[list[Event]] = st.lists(
     st.one_of(
@@ -35,7 +36,7 @@ EVENTS: st.SearchStrategy[list[Event]] = st.lists(
             st.sampled_from(["page", "ticket", "log"]),
             st.sampled_from("xy"),
         ),
-        st.sampled_from(["post", "restart"]),
+        st.sampled_from(["post", "restart", "commit", "crash"]),
     ),
     max_size=25,
 )
@@ -75,10 +76,13 @@ def post(alerts: Alerts, there: Alertmanager, now: float) -> None:
 @example(
     [Say("b", "firing", "page", "x"), Say("b", "firing", "log", "x"), "restart", Say("b", "resolved", "page", "x")]
 )
+@example([Say("a", "firing", "page", "x"), "post", Say("a", "resolved", "page", "x"), "crash"])
 def test_in_the_end_alertmanager_has_what_fires_and_has_heard_of_all_that_did(events: list[Event]) -> None:
     there, alerts = Alertmanager(), Alerts()
     newest: dict[str, Incident] = {}
     fired: set[str] = set()
+    log: list[Incident] = []
+    committed: tuple[int, list[str]] = (0, [])
     now = 0.0
 
     def adopt() -> None:
@@ -90,14 +94,20 @@ def test_in_the_end_alertmanager_has_what_fires_and_has_heard_of_all_that_did(ev
         if event == "post":
             adopt()
             post(alerts, there, now)
-        elif event == "restart":
-            owed = alerts.owed
+        elif event == "commit":
+            committed = len(log), alerts.owed
+        elif event in ("restart", "crash"):
+            taken, owed = (len(log), alerts.owed) if event == "restart" else committed
+            committed = taken, owed
             alerts = Alerts()
-            for record in newest.values():
+            known = {record.incident_id: record for record in log[:taken]}
+            for record in known.values():
                 alerts.restore(record, now)
             for name in owed:
-                alerts.owe(newest[name], now)
-        else:
+                alerts.owe(known[name], now)
+            for record in log[taken:]:
+                alerts.take(record, now)
+        elif not isinstance(event, str):
             record = incident(
                 incident_id=event.name,
                 state=event.state,
@@ -106,6 +116,7 @@ def test_in_the_end_alertmanager_has_what_fires_and_has_heard_of_all_that_did(ev
                 at=number,
             )
             newest[event.name] = record
+            log.append(record)
             alerts.take(record, now)
             if event.state in ACTIVE and event.severity in TOLD:
                 fired.add(event.name)
@@ -128,3 +139,19 @@ def test_in_the_end_alertmanager_has_what_fires_and_has_heard_of_all_that_did(ev
     assert {name for name, record in newest.items() if record.state in ACTIVE and record.severity in TOLD} <= set(
         active
     )
+
+
+def test_after_a_crash_an_alert_that_is_there_already_and_over_by_now_ends_at_once() -> None:
+    firing, over = incident(at=1), incident(at=2, state="resolved")
+    there, alerts = Alertmanager(), Alerts()
+    alerts.take(firing, 1.0)
+    post(alerts, there, 1.0)
+    after = Alerts()  # killed before its position was committed: both are taken, none is restored
+    after.take(firing, 2.0)
+    after.take(over, 2.0)
+    assert after.restoring
+    assert after.owed == [firing.incident_id]
+    after.adopt(((labels, {}) for labels in there.active(2.0)), 2.0)
+    assert after.owed == []
+    post(after, there, 2.0)
+    assert there.active(2.0) == []

@@ -122,9 +122,7 @@ class Live:
 
     def create(self, partitions: int = 4, replicas: int = 1, input_partitions: int | None = None) -> None:
         """Make the topics, input included, which has as many partitions as the others unless said otherwise."""
-        # The records of a simulated fleet are old: a broker would find their retention over and delete them.
-        written = Topic(self.input, input_partitions, {"retention.ms": "-1"})
-        topics = [written, *wanted(self.names, replicas=replicas)]
+        topics = [Topic(self.input, input_partitions), *wanted(self.names, replicas=replicas)]
         self.topics.create(topics, partitions=partitions, replicas=replicas)
 
     def touch(self) -> None:

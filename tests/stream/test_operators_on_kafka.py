@@ -46,9 +46,7 @@ def configured(directory: Path, topics: Mapping[str, str]) -> dict[str, Profile]
 
 
 def create(live: Live, topics: Mapping[str, str]) -> None:
-    # The fleet's time is months ago; Kafka would clear it away.
-    kept = {"retention.ms": "-1"}
-    own = [*(Topic(topic, None, kept) for topic in topics.values()), *wanted(live.names, replicas=1)]
+    own = [*(Topic(topic, None) for topic in topics.values()), *wanted(live.names, replicas=1)]
     live.topics.create(own, partitions=PARTITIONS, replicas=1)
 
 
