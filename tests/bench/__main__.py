@@ -106,11 +106,13 @@ def measure(bench: Bench, results: Results, rounds: int, slow: int) -> list[str]
         results.add(name, bench.other(script, topic, recording.events if "Bytewax" in name else slow))
         said += [results.against(INGEST, name), results.against(CHAIN, name)]
     for few, many in (COHORTS, DEVICES):
-        for shape in (few, many):
-            recording, topic = bench.prepare(shape)
-            for _ in range(rounds):
-                results.add(f"ingest, {shape.name}", bench.worker(topic, recording, "ingest"))
-            results.add(f"replay, {shape.name}", bench.replay(recording))
+        prepared = [(shape.name, *bench.prepare(shape)) for shape in (few, many)]
+        for _ in range(rounds):
+            for name, recording, topic in prepared:
+                results.add(f"ingest, {name}", bench.worker(topic, recording, "ingest"))
+            for name, recording, _ in prepared:
+                results.add(f"replay, {name}", bench.replay(recording))
+        for _, recording, _ in prepared:
             recording.file.unlink()
         said += [results.falls(f"{what}, {many.name}", f"{what}, {few.name}") for what in ("ingest", "replay")]
     return said

@@ -48,6 +48,15 @@ def test_ratios_are_medians_of_runs_that_were_made_one_after_the_other() -> None
     assert (once.ratio_a_per_second, once.ratio_a_per_cpu_second) == (0.1, 0.2)
 
 
+def test_growth_is_told_by_pairs_of_runs_with_its_spread() -> None:
+    results = Results("a", "b")
+    for slow, fall in ((1, 0.8), (3, 0.7), (2, 0.9)):
+        results.add("few", Run(100, 1.0, 1.0 * slow, 1))
+        results.add("many", Run(100, 1.0, slow / fall, 7))
+    told = "from few to many: events a CPU-second fall by 20% (10% to 30%); peak 7 MB"
+    assert results.falls("many", "few") == told
+
+
 def test_a_measurement_that_fails_says_why() -> None:
     with pytest.raises(MeasurementError, match="No such file"):
         run("tests.bench.replaying", "/does/not/exist.ndjson", 1)
