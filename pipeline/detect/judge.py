@@ -238,14 +238,7 @@ class Judge:
     def _residuals(self, sums: Sums) -> Residuals:
         references, rows = self._references, self.rows
         return residuals(
-            self.judged,
-            sums.n,
-            sums.x,
-            sums.expected,
-            references.spread[rows],
-            references.mass[rows],
-            references.shift,
-            references.beyond_body(np.ix_(rows, np.arange(sums.n.shape[1])), sums.n, sums.x, sums.expected),
+            self.judged, sums.n, sums.x, sums.expected, references.spread[rows], references.mass[rows], references.shift
         )
 
     def snapshot(self) -> Plain:
