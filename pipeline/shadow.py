@@ -31,7 +31,7 @@ from pipeline.messages import MINUTE_MS, Incident, Windows
 from pipeline.service import Service
 from pipeline.simulate.durations import DAY_MS, HOUR_MS
 from pipeline.simulate.events import Batch, simulate
-from pipeline.simulate.kafka import DeliveryError, produce
+from pipeline.simulate.kafka import KEPT, DeliveryError, produce
 from pipeline.simulate.world import World, draw_world
 from pipeline.stream.clients import confluent
 from pipeline.stream.names import Names
@@ -157,7 +157,7 @@ def _topics(own: Settings, topic: str) -> Iterator[None]:
     client = confluent(own.bootstrap, own.security)
     topics = Topics(client)
     # A broker would find the retention of old records over, and delete them.
-    mine = [Topic(topic, 1, {"retention.ms": "-1"}), *wanted(Names(own.prefix), replicas=min(3, topics.brokers()))]
+    mine = [Topic(topic, 1, KEPT), *wanted(Names(own.prefix), replicas=min(3, topics.brokers()))]
     there = topics.partitions(one.name for one in mine)
     if there:
         msg = f"--shadow {topic}: topic {next(iter(there))} is there already; name one that is not"

@@ -87,14 +87,11 @@ class Results:
 
     def falls(self, name: str, before: str) -> str:
         """By how much events a CPU-second fall from one to the other, each run against that made beside it."""
-        falls = [1 - self._ratio_of(*pair) for pair in zip(self.runs[name], self.runs[before], strict=True)]
+        pairs = zip(self.runs[name], self.runs[before], strict=True)
+        falls = [1 - mine.a_cpu_second / its.a_cpu_second for mine, its in pairs]
         spread = "" if len(falls) == 1 else f" ({min(falls):.0%} to {max(falls):.0%})"
         peak = max(run.peak_mb for run in self.runs[name])
         return f"from {before} to {name}: events a CPU-second fall by {median(falls):.0%}{spread}; peak {peak:.0f} MB"
-
-    @staticmethod
-    def _ratio_of(mine: Run, its: Run) -> float:
-        return mine.a_cpu_second / its.a_cpu_second
 
     def write(self, path: Path, about: dict[str, Any]) -> None:
         machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
