@@ -18,16 +18,22 @@ from pipeline.stream.topics import ClusterError
 def incidents(client: Mapping[str, Any], names: Names) -> list[Incident]:
     """The newest record of each incident, those that changed last at the end. Raises ClusterError."""
     found: dict[str, Incident] = {}
+    for message in told(client, names):
+        before = found.get(message.incident_id)
+        if before is None or message.at >= before.at:
+            found[message.incident_id] = message
+    return sorted(found.values(), key=lambda one: (one.at, one.incident_id))
+
+
+def told(client: Mapping[str, Any], names: Names) -> Iterator[Incident]:
+    """Every record of an incident that the topic still holds, in order within a partition. Raises ClusterError."""
     for value in _values(client, names.incidents):
         try:
             message = decode(value)
         except msgspec.MsgspecError:
             continue  # of another version: the worker will say so
         if isinstance(message, Incident):
-            before = found.get(message.incident_id)
-            if before is None or message.at >= before.at:
-                found[message.incident_id] = message
-    return sorted(found.values(), key=lambda one: (one.at, one.incident_id))
+            yield message
 
 
 def changes(client: Mapping[str, Any], names: Names) -> list[Change]:
