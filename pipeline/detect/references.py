@@ -21,7 +21,10 @@ BODY_UNITS: Final = 100.0
 LEAST_SCALE: Final = 0.1
 MOST_MOVED: Final = 2.0
 SLOPE_DOUBT: Final = 0.2
-"""How steep a tail is was read off twenty values: what is inferred from it is that uncertain."""
+"""How steep a tail is was read off twenty values: what is inferred from it is that uncertain, and by as much again for
+every scale of it that it is followed, as no tail is exponential for long."""
+MOST_DOUBT: Final = 20.0
+"""Of a log variance: more than nothing at all that is known of a tail need not be said."""
 MOST_SHAPES: Final = 400
 """Instants of the day whose shape is kept."""
 
@@ -194,10 +197,13 @@ class References:
         if pairs:
             tails, bodies = np.array(pairs, dtype=np.intp).T
             known = self.mass[cells][:, bodies] > 0
-            moved = np.where(known, (x - expected)[..., bodies], 0.0) / (n[..., bodies] + BODY_UNITS)
-            moved /= np.maximum(self.tail_scale[cells][:, bodies], LEAST_SCALE)
-            out[..., tails] *= np.exp(np.clip(moved, -MOST_MOVED, MOST_MOVED))
-            doubt[..., tails] = (SLOPE_DOUBT * moved) ** 2
+            off = np.where(known, (x - expected)[..., bodies], 0.0)
+            off /= np.maximum(self.tail_scale[cells][:, bodies], LEAST_SCALE)
+            seen = off / np.maximum(n[..., bodies], 1.0)
+            moved = np.clip(off / (n[..., bodies] + BODY_UNITS), -MOST_MOVED, MOST_MOVED)
+            out[..., tails] *= np.exp(moved)
+            steep = SLOPE_DOUBT * seen * (1.0 + np.abs(seen))
+            doubt[..., tails] = np.expm1(np.minimum(steep**2 + (seen - moved) ** 2, MOST_DOUBT))
         return Beyond(out, doubt)
 
     def expected(self, cells: tuple[NDArray[np.intp], ...], n: Floats, shaped: Floats) -> Floats:

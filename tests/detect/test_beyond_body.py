@@ -140,3 +140,19 @@ def test_the_further_a_body_has_moved_the_less_is_proven_by_its_tail() -> None:
     _, moved, _ = judged_tail(0.4, 2.0 * math.exp(0.4 / SCALE))
     assert calm < 0.01
     assert moved > 0.03
+
+
+@given(st.floats(3.0, 6.0), st.booleans(), st.floats(10.0, 1e6))
+def test_the_tail_of_a_body_that_has_moved_far_proves_nothing(scales: float, faster: bool, units: float) -> None:
+    """All of it is beyond where the tail began, or nothing: an exponential says neither. Where what is beyond goes by
+    how much of a thin body is believed, classes of other sizes would be told apart by it."""
+    moved = scales * SCALE * (-1.0 if faster else 1.0)
+    value, sampling, _ = judged_tail(moved, 0.0 if faster else 100.0, units)
+    assert abs(value) < 2.0 * math.sqrt(sampling)
+
+
+@given(st.floats(-0.1, 0.1))
+def test_moods_of_a_body_leave_its_tail_nearly_all_that_it_proves(moved: float) -> None:
+    _, calm, _ = judged_tail(0.0, 1.0, 5_000.0)
+    _, there, _ = judged_tail(moved, math.exp(moved / SCALE), 5_000.0)
+    assert there < calm + 0.01
