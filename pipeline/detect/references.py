@@ -24,7 +24,7 @@ SLOPE_DOUBT: Final = 0.2
 """How steep a tail is was read off twenty values: what is inferred from it is that uncertain, and by as much again for
 every scale of it that it is followed, as no tail is exponential for long."""
 MOST_DOUBT: Final = 20.0
-"""Of a log variance: more than nothing at all that is known of a tail need not be said."""
+"""Log variance of what is expected of a tail, at the most: as good as nothing is known of it by then."""
 MOST_SHAPES: Final = 400
 """Instants of the day whose shape is kept."""
 
