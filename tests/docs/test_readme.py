@@ -106,7 +106,8 @@ def test_a_newcomer_gets_there_by_the_words_of_the_readme(shell: Shell, kafka_ja
         try:
             shell.run(Command(command.line, text))
         except TimeoutError as error:
-            pytest.fail(f"{error}\n{shell.said()[-4000:]}")
+            msg = f"{error}\n{shell.said()[-4000:]}"
+            raise TimeoutError(msg) from error
     said = shell.said()
     assert "firmware fw-3.4.1" in said.lower()
     assert "playback_start ok 1840 ms" in said

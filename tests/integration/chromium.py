@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Page, Request, Route, WebSocket, async_playwright
+from playwright.async_api import Browser, Page, Request, Route, WebSocket, async_playwright, expect
+
+# A browser beside a broker and other tests takes its time; what is expected and never comes is told all the same.
+expect.set_options(timeout=60_000)
 
 # What the fixture `chromium` gives: opens a page that ends with the test.
 OpenPage = Callable[[], Awaitable[Page]]

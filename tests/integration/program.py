@@ -44,11 +44,12 @@ class Program:
             )
 
     def await_ready(self) -> None:
-        """Waits until it can be used. RuntimeError with the end of its log when it ends or hangs instead."""
+        """Waits until it can be used. With the end of its log: RuntimeError when it ends instead, TimeoutError when it
+        hangs."""
         try:
             until(lambda: not self.running or self._ready(), within=_START_S, what=f"{self.argv[0]} to be ready")
         except TimeoutError as late:
-            raise RuntimeError(self._say(str(late))) from late
+            raise TimeoutError(self._say(str(late))) from late
         if not self.running:
             raise RuntimeError(self._say(f"{self.argv[0]} ended at its start"))
 

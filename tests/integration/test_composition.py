@@ -85,8 +85,9 @@ def test_what_the_composition_wires_works_and_is_missed_when_it_is_killed(
 
         try:
             until(answered, within=PATIENCE_S, what="every query of the dashboard to find data")
-        except TimeoutError:
-            pytest.fail(f"no data, of {len(queries)} queries, for: {without}")
+        except TimeoutError as error:
+            msg = f"no data, of {len(queries)} queries, for: {without}"
+            raise TimeoutError(msg) from error
         assert len(queries) > 30
 
         rules: Any = server.get_json("/api/v1/rules")

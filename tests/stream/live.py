@@ -217,6 +217,10 @@ class Live:
     def service(self, **changes: object) -> Service:
         return Service(self.settings(**changes), default(), self.said.append)
 
+    @property
+    def said_in_earnest(self) -> list[str]:
+        return in_earnest(self.said)
+
     @asynccontextmanager
     async def working(self, **changes: object) -> AsyncIterator[Service]:
         """A worker, for the length of a `with`; it must end in order."""
@@ -233,6 +237,11 @@ class Live:
         async with asyncio.timeout(within):
             while not await asyncio.to_thread(done):
                 await asyncio.sleep(0.2)
+
+
+def in_earnest(said: Iterable[str]) -> list[str]:
+    """Without what a worker says when a busy broker takes its time: it waits, and all is well."""
+    return [line for line in said if "; trying again in " not in line]
 
 
 def as_lines(incidents: Iterable[Incident]) -> list[bytes]:
