@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.detect.breach import Breaches
 from pipeline.detect.cascade import Dependencies, joined
-from pipeline.detect.channels import EVERY
 from pipeline.detect.dangers import grown
 from pipeline.detect.explain import Explainer
-from pipeline.detect.history import SPANS, History, Span, Sums
+from pipeline.detect.history import SPANS, History, Span
 from pipeline.detect.judge import FORMING_NATS, Found, Judge
+from pipeline.detect.known import LEAST_TELLING, MOST_CASES, Known
+from pipeline.detect.recovery import HOUR_MS, Seen, recovery_of
 from pipeline.detect.references import References
-from pipeline.detect.verdict import Given, Verdict
+from pipeline.detect.verdict import Given
 from pipeline.incidents import telling
 from pipeline.incidents.hold import may_move, next_state
 from pipeline.incidents.life import Case, Finding, Incidents, Scope, differs
@@ -26,46 +27,13 @@ from pipeline.incidents.people import STRONGER
 from pipeline.intent import Intent
 from pipeline.messages import Incident
 
-Floats: TypeAlias = NDArray[np.float64]
-
-HOUR_MS: Final = 3_600_000
-GONE: Final = 0.4
-"""Recovering: the effect is surely below this part of what it was."""
-BACK: Final = 0.7
-FADES_MS: Final = 6 * 3_600_000
+FADES_MS: Final = 6 * HOUR_MS
 """A pattern that formed and was not seen again for so long came to nothing."""
 SHARPER: Final = 1.3
 """A reading that is stronger by this factor may change what is said of an incident."""
 SWITCH_NATS: Final = 3.0
 """Another scope must explain an incident better by so much before it is named instead."""
-LEAST_TELLING: Final = 6.0
-"""Nats without which a span says nothing of an incident's scope."""
-ECHO: Final = 0.35
-"""Where a known incident's scope is touched, a deviation in the same signal is news only if what is left beside the
-incident's own effect is at least this part of it: effects are never quite even."""
-ECHO_WITHIN: Final = 0.7
-"""The same for what lies wholly within it."""
 MOST_PARTS: Final = 4
-MOST_CASES: Final = 8
-"""Known incidents whose effects are taken out before others are looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A span that was judged just now."""
-
-    span: Span
-    verdict: Verdict
-    totals: Sums
-
-
-@dataclass(frozen=True, slots=True)
-class _Recovery:
-    """Whether the effect is surely gone, or surely back; what is seen now, and in which span."""
-
-    gone: bool = False
-    back: bool = False
-    told: str = ""
 
 
 class Follower:
@@ -87,37 +55,37 @@ class Follower:
         self._history = history
         self._judge = judge
         self._incidents = incidents
-        self._budget = intent.false_pages_per_week
         self._explainer = Explainer(references, history, judge, intent, breaches)
         self._dependencies = Dependencies(intent)
+        self._known = Known(judge, incidents, self._dependencies)
         self.evidence = 0.0
 
     def judge(self, due: Sequence[Span], at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
         """Judge the spans that are due; the changes of incidents that this brings about."""
         out: list[Incident] = []
         self.evidence = -9.0
-        latest: list[_Seen] = []
+        latest: list[Seen] = []
         for span in due:
             totals = self._history.totals(self._judge.rows, span)
-            seen = _Seen(span, self._judge.verdict(span, totals), totals)
+            seen = Seen(span, self._judge.verdict(span, totals), totals)
             latest.append(seen)
             out += self._search(seen, at, lag_ms)
             out += self._louder(seen, at, lag_ms)
         out += self._follow(at, latest, lag_ms)
         return out
 
-    def _search(self, seen: _Seen, at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
+    def _search(self, seen: Seen, at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
         """Raise what stands out, one after the other, each time with what is known taken out."""
         out: list[Incident] = []
         days = self._judge.days(seen.span)
         passed: list[int] = []
         """Nodes that an incident would grow to, and must not yet."""
-        quiet = all(case.is_muted(at) for case in self._cases(seen.span, at))
+        quiet = all(case.is_muted(at) for case in self._known.within(seen.span, at))
         for _ in range(MOST_CASES):
-            cases = list(self._cases(seen.span, at))
-            known = self._nodes(cases) + passed
+            cases = list(self._known.within(seen.span, at))
+            known = self._known.nodes(cases) + passed
             given = seen.verdict.given(known)
-            found = self._judge.strongest(given, seen.span, days, self._news(given, cases))
+            found = self._judge.strongest(given, seen.span, days, self._known.news(given, cases))
             if found is None:
                 break
             sighted = self._judge.sight(found, at) if quiet else None
@@ -137,63 +105,15 @@ class Follower:
                 break
         return out
 
-    def _cases(self, span: Span, at: int) -> list[Case]:
-        """Incidents that this span's data belong to: those that fire or recover, past ones (that may be forming again)
-        it still looks back on, and those that are not to be raised again."""
-        found = []
-        for case in self._incidents:
-            if case.finding.kind != "pattern" or case.merged_into is not None:
-                continue
-            if case.is_muted(at):
-                found.append(case)
-                continue
-            since = case.recovered_at
-            if case.fired_at is None:
-                continue
-            if case.state in ("resolved", "forming") and since is not None and at - span.ms >= since:
-                continue
-            found.append(case)
-        return found[-MOST_CASES:]
-
-    def _nodes(self, cases: Sequence[Case]) -> list[int]:
-        lattice = self._judge.lattice
-        assert lattice is not None
-        nodes = (lattice.node.get(scope) for case in cases for scope in (case.scope, *case.parts))
-        return list(dict.fromkeys(node for node in nodes if node is not None))
-
-    def _news(self, given: Given, cases: Sequence[Case]) -> NDArray[np.bool_] | None:
-        """[nodes, judged + 1] what would be news beside the known incidents, see `ECHO`; None: all."""
-        if not cases:
-            return None
-        lattice = given.verdict.lattice
-        news = np.ones(given.score.shape, dtype=np.bool_)
-        judged = self._judge.judged
-        for case in cases:
-            node = lattice.node.get(case.scope)
-            if node is None:
-                continue
-            inside = lattice.structure.membership @ lattice.indicator(node)
-            touched, within = inside > 0, inside == lattice.size
-            news[touched, -1] = False
-            roots = self._dependencies.roots(case.finding)
-            least = np.where(within, ECHO_WITHIN, ECHO)[touched]
-            for k, one in enumerate(judged):
-                was = case.effect_of(one.channel.signal)
-                # A cause may be small beside what follows from it, and is news whatever its size.
-                own = one.channel.operation
-                if was > 0 and not any(self._dependencies.suffers(root, [own]) for root in roots):
-                    news[touched, k] &= given.effect[touched, k] >= least * was
-        return news
-
     def _raise(
-        self, seen: _Seen, given: Given, known: list[int], found: Found, at: int, lag_ms: Mapping[int, float]
+        self, seen: Seen, given: Given, known: list[int], found: Found, at: int, lag_ms: Mapping[int, float]
     ) -> list[Incident] | None:
         """Begin a case for a finding, move the one that is forming, or let one that is open grow into it; None: one
         would grow into it, and its scope is held."""
         lattice = given.verdict.lattice
         channels = self._judge.channels_of(given, found.node, found.channel)
         node = self._best(given, found.node, channels)
-        inside = [case for case in self._open() if self._is_part(case, node, given, channels)]
+        inside = [case for case in self._known.open() if self._known.is_part(case, node, given, channels)]
         if inside and found.net >= 0.0:
             oldest = min(inside, key=lambda case: case.fired_at or 0)
             if not may_move(oldest.moves, at - oldest.moved_at):
@@ -218,7 +138,7 @@ class Follower:
         followers = self._followers(finding, node) if state == "firing" else []
         for other in followers:
             finding = self._joined(finding, other.finding, strength, other.strength)
-        case, record = self._incidents.begin(finding, state, at, self._split_from(node, channels))
+        case, record = self._incidents.begin(finding, state, at, self._known.split_from(node, channels))
         case.effects = effects
         case.strength = strength
         for other in followers:
@@ -229,24 +149,13 @@ class Follower:
 
     def _cause_of(self, finding: Finding, node: int) -> Case | None:
         """The open incident that a finding follows from."""
-        near = (case for case in self._open() if self._is_comparable(case, node))
+        near = (case for case in self._known.open() if self._known.is_comparable(case, node))
         return next((case for case in near if self._dependencies.follows(finding, case.finding)), None)
 
     def _followers(self, finding: Finding, node: int) -> list[Case]:
         """Open incidents that follow from a finding: their cause has come to light."""
-        near = (case for case in self._open() if self._is_comparable(case, node))
+        near = (case for case in self._known.open() if self._known.is_comparable(case, node))
         return [case for case in near if self._dependencies.follows(case.finding, finding)]
-
-    def _is_comparable(self, case: Case, node: int) -> bool:
-        """Does one of the scopes lie within the other? A cause may be confined to a part of what is seen to suffer, and
-        what suffers may be seen in a part only."""
-        lattice = self._judge.lattice
-        assert lattice is not None
-        own = lattice.node.get(case.scope)
-        if own is None:
-            return False
-        mine, its = set(lattice.members[own]), set(lattice.members[node])
-        return mine <= its or its <= mine
 
     def _joined(self, cause: Finding, effect: Finding, strength: float, other: float) -> Finding:
         services = self._dependencies.follows(effect, cause)
@@ -270,46 +179,19 @@ class Follower:
         for name, size in effects.items():
             cause.effects.setdefault(name, size)
 
-    def _joins(self, case: Case, given: Given, node: int) -> bool:
-        """Has the cause of an incident come to light in its very scope, or has a service begun to suffer with it?"""
-        if not self._dependencies:
-            return False
-        known = {name.partition("/")[0] for name in case.effects}
-        seen = {
-            one.channel.operation
-            for one, nats in zip(self._judge.judged, given.score[node].tolist(), strict=False)
-            if nats >= LEAST_TELLING and one.channel.operation != EVERY
-        }
-        return bool(seen - known) and self._dependencies.are_related(seen | known)
-
     # -- growing -----------------------------------------------------------------------------------------------------
 
-    def _split_from(self, node: int, channels: Sequence[int]) -> tuple[str, Scope] | None:
-        """The open incident that was said of a scope as well before it narrowed, and of which one then."""
-        lattice = self._judge.lattice
-        assert lattice is not None
-        members = set(lattice.members[node])
-        for case in self._open():
-            if not any(case.effect_of(self._judge.judged[k].channel.signal) > 0 for k in channels):
-                continue
-            for scope in case.left:
-                before = lattice.node.get(scope)
-                if before is not None and members < set(lattice.members[before]):
-                    return case.incident_id, scope
-        return None
-
-    def _louder(self, seen: _Seen, at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
+    def _louder(self, seen: Seen, at: int, lag_ms: Mapping[int, float]) -> list[Incident]:
         """Raise again what a person has silenced, when other signals stand out there, or the same surely stronger."""
         out: list[Incident] = []
-        lattice = self._judge.lattice
-        assert lattice is not None
+        lattice = self._known.lattice
         for case in list(self._incidents):
             node = lattice.node.get(case.scope)
             if case.finding.kind != "pattern" or node is None or not case.is_muted(at):
                 continue
             if self._incidents.find(case.scope, "pattern") is not case:  # raised again since, as another
                 continue
-            known = self._others(case, seen.span, at)
+            known = self._known.others(case, seen.span, at)
             given = seen.verdict.given(known)
             news = np.zeros(given.score.shape, dtype=np.bool_)
             for k, one in enumerate(self._judge.judged):
@@ -331,27 +213,9 @@ class Follower:
         related = self._judge.related(node)
         return int(related[np.argmax(self._judge.plausible(given, channels)[related])])
 
-    def _open(self) -> list[Case]:
-        return [
-            case
-            for case in self._incidents
-            if case.finding.kind == "pattern" and case.state in ("firing", "recovering")
-        ]
-
-    def _is_part(self, case: Case, node: int, given: Given, channels: Sequence[int]) -> bool:
-        """Is an open incident within a wider scope that stands out in the same signals?"""
-        lattice = given.verdict.lattice
-        own = lattice.node.get(case.scope)
-        if own is None or own == node or not set(lattice.members[own]) < set(lattice.members[node]):
-            return False
-        roots = self._dependencies.roots(case.finding)
-        if any(self._dependencies.suffers(self._judge.judged[k].channel.operation, roots) for k in channels):
-            return False  # it follows from the incident, and does not widen it
-        return any(case.effect_of(self._judge.judged[k].channel.signal) > 0 for k in channels)
-
     def _grow(
         self,
-        seen: _Seen,
+        seen: Seen,
         known: list[int],
         inside: list[Case],
         node: int,
@@ -360,7 +224,7 @@ class Follower:
         lag_ms: Mapping[int, float],
     ) -> list[Incident]:
         """One incident grows to the wider scope; the others within it are explained by it."""
-        parts = self._nodes(inside)
+        parts = self._known.nodes(inside)
         others = [other for other in known if other not in parts]
         given = seen.verdict.given(others)
         finding, effects = self._explainer.finding(given, seen.totals, node, others, found.net, lag_ms)
@@ -377,11 +241,10 @@ class Follower:
 
     def _merge(self, into: Case, at: int) -> list[Incident]:
         """Incidents of the same signals within the scope of `into` are over: it explains them."""
-        lattice = self._judge.lattice
-        assert lattice is not None
+        lattice = self._known.lattice
         members = set(lattice.members[lattice.node[into.scope]])
         out = []
-        for case in self._open():
+        for case in self._known.open():
             node = lattice.node.get(case.scope)
             if case is into or node is None or not set(lattice.members[node]) <= members:
                 continue
@@ -395,7 +258,7 @@ class Follower:
 
     # -- following ---------------------------------------------------------------------------------------------------
 
-    def _follow(self, at: int, latest: Sequence[_Seen], lag_ms: Mapping[int, float]) -> list[Incident]:
+    def _follow(self, at: int, latest: Sequence[Seen], lag_ms: Mapping[int, float]) -> list[Incident]:
         """See what has become of open cases, by the spans that were judged just now."""
         out: list[Incident] = []
         for case in self._incidents.open():
@@ -406,7 +269,7 @@ class Follower:
                     why = telling.faded(FADES_MS // HOUR_MS)
                     out.append(self._incidents.change(case, "resolved", at, why=why))
                 continue
-            found = self._recovered(case, at, latest)
+            found = recovery_of(case, at, latest, partial(self._known.others, case, at=at), self._explainer)
             state = next_state(case.state, at - case.since, case.relapses, gone=found.gone, back=found.back)
             if state is not None:
                 out.append(self._incidents.change(case, state, at, why=found.told if found.gone else ""))
@@ -424,54 +287,15 @@ class Follower:
             rows = self._judge.rows[list(lattice.members[node])]
             self._history.forget(rows, case.finding.onset_at, case.recovered_at)
 
-    def _others(self, case: Case, span: Span, at: int) -> list[int]:
-        """Nodes of the incidents beside a case."""
-        nodes = self._nodes([other for other in self._cases(span, at) if other is not case])
-        lattice = self._judge.lattice
-        assert lattice is not None
-        own = lattice.node.get(case.scope)
-        return [node for node in nodes if node != own]
-
-    def _recovered(self, case: Case, at: int, latest: Sequence[_Seen]) -> _Recovery:
-        """Is the effect surely gone, or surely back? Asked of the shortest span that can tell, after it fired."""
-        lattice = self._judge.lattice
-        assert lattice is not None
-        node = lattice.node.get(case.scope)
-        if node is None or case.fired_at is None:
-            return _Recovery()
-        asked = {span.name for span in SPANS if HOUR_MS <= span.ms <= 24 * HOUR_MS}
-        for seen in latest:
-            if seen.span.name not in asked or at - seen.span.ms < case.fired_at:
-                continue
-            given = seen.verdict.given(self._others(case, seen.span, at))
-            tells: list[str] = []
-            gone, back = True, False
-            for i, one in enumerate(seen.verdict.judged):
-                was = case.effects.get(one.name)
-                c = float(given.c[node, i])
-                if was is None or c <= 0.0:
-                    continue
-                now, error = float(given.effect[node, i]), c**-0.5
-                if error > was / 3.0:
-                    continue
-                tells.append(one.name)
-                gone &= now + error < GONE * was
-                back |= now - error > BACK * was
-            if tells:
-                seen_now = self._explainer.standing(given, seen.totals, node, tells) if gone else ()
-                return _Recovery(gone, back, telling.back(seen_now, f"{seen.span.ms // HOUR_MS} h"))
-        return _Recovery()
-
-    def _refresh(self, case: Case, at: int, latest: Sequence[_Seen], lag_ms: Mapping[int, float]) -> list[Incident]:
+    def _refresh(self, case: Case, at: int, latest: Sequence[Seen], lag_ms: Mapping[int, float]) -> list[Incident]:
         """While firing, a scope that explains clearly better is named instead, and a clearly stronger reading may
         sharpen what is said; a weaker one changes nothing."""
-        lattice = self._judge.lattice
-        assert lattice is not None
+        lattice = self._known.lattice
         node = lattice.node.get(case.scope)
         if node is None or not latest:
             return []
-        channels = self._led_by(case)
-        givens = [(seen, seen.verdict.given(self._others(case, seen.span, at))) for seen in latest]
+        channels = self._known.led_by(case)
+        givens = [(seen, seen.verdict.given(self._known.others(case, seen.span, at))) for seen in latest]
         seen, given = max(givens, key=lambda item: float(item[1].score[node].max()))
         strongest = float(given.score[node].max())
         lead = self._lead(given, node, channels)
@@ -480,7 +304,7 @@ class Follower:
         tells = given.explains(lead)[node] >= max(LEAST_TELLING, case.strength / 2.0)
         free = may_move(case.moves, at - case.moved_at)
         moved = bool(free and tells and better != node and plausible[better] >= plausible[node] + SWITCH_NATS)
-        joining = [item for item in givens if self._joins(case, item[1], node)]
+        joining = [item for item in givens if self._known.joins(case, item[1], node)]
         if strongest < SHARPER * case.strength and not moved and not joining:
             return []
         if joining and not moved:
@@ -489,7 +313,7 @@ class Follower:
         case.strength = max(case.strength, strongest)
         channel = int(np.argmax(given.score[node]))
         net = float(given.score[node, channel] - self._judge.toll(SPANS[-1])[node, channel])
-        known = self._others(case, seen.span, at)
+        known = self._known.others(case, seen.span, at)
         finding, effects = self._explainer.finding(given, seen.totals, node, known, net, lag_ms)
         finding = grown(case.finding, finding)
         if moved:
@@ -511,13 +335,6 @@ class Follower:
                 case.left = (*case.left, case.scope)[-MOST_PARTS:]
         out = [self._incidents.change(case, "firing", at, finding, why)]
         return out + (self._merge(case, at) if moved else [])
-
-    def _led_by(self, case: Case) -> list[int]:
-        """The channels of a case; of a cascade those of its cause, which its scope is asked of."""
-        mine = [i for i, one in enumerate(self._judge.judged) if one.name in case.effects]
-        roots = self._dependencies.roots(case.finding)
-        led = [i for i in mine if self._judge.judged[i].channel.operation in roots]
-        return led if led and case.finding.effects else mine
 
     def _lead(self, given: Given, node: int, channels: Sequence[int]) -> list[int]:
         """Of the case's channels the strongest of each kind: what its scope is asked of."""

@@ -98,7 +98,7 @@ def _weighed(judged: list[Judged], weigh: Callable[[Channel], float]) -> list[Ju
     weighed = shares * np.array([weigh(judged[i].channel) for i in own])
     if not len(own) or not weighed.sum() > 0:
         return judged
-    for i, share in zip(own, (weighed * (shares.sum() / weighed.sum())).tolist(), strict=True):
+    for i, share in zip(own, (weighed / weighed.sum() * shares.sum()).tolist(), strict=True):
         judged[i] = judged[i]._replace(log_weight=float(np.log(max(share, LEAST_SHARE))))
     return judged
 

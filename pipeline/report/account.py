@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pipeline.detect.follow import GONE
+from pipeline.detect.recovery import GONE
 from pipeline.incidents.hold import STEADY_MS
 from pipeline.intent import Intent, Severity
 from pipeline.messages import Action, Incident, LedgerEntry
