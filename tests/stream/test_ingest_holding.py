@@ -313,10 +313,12 @@ async def test_a_worker_that_lost_its_partition_while_it_stood_still_counts_noth
     assert downstream.counted == counted([1, 1, 1, 2])
 
 
-async def test_an_empty_partition_is_idle_at_once_and_speaks_up_with_its_first_record() -> None:
+async def test_an_empty_partition_has_its_time_to_speak_and_speaks_up_with_its_first_record() -> None:
     partition = counting([3, 4])
     await partition.assign()
-    await partition.tend(0.0)
+    await partition.tend(IDLE_AFTER_S / 2)
+    assert not Downstream(partition.kafka).said
+    await partition.tend(IDLE_AFTER_S / 2)
     assert Downstream(partition.kafka).idle == [True] * PARTITIONS
     partition.kafka.visible[INPUT] = 1
     await partition.take(1)

@@ -153,8 +153,9 @@ class IngestHolding(Holding):
         """Position of the last cut: nothing has come since when it is the position."""
         self._said: int | None = None
         """What the stage says of minutes up to this one was said before."""
-        self._heard_at = -math.inf
-        """When something came last: what is empty when it is assigned is idle at once."""
+        self._heard_at = math.inf
+        """When something came last, or it was assigned: of a fleet that begins, the partition that comes a moment after
+        the others would miss their minutes if what is empty were idle at once."""
 
     async def _open(self, committed: Committed | None, beginning: int) -> None:
         self.position = self._boundary = self._cut_at = committed.offset if committed is not None else beginning
@@ -167,6 +168,7 @@ class IngestHolding(Holding):
         elif self._mark.idle:
             # Committed before it was said, so it may not have been.
             await self._say_idle()
+        self._heard_at = self._clock()
 
     async def _recall(self, start: int) -> None:
         """Show the stage what was before the position, so that it knows duplicates and order; what it says was said."""
