@@ -19,6 +19,7 @@ INVERSES: Final = np.array(
 )
 """1 / degrees of freedom that are tried; 0 is the Gaussian."""
 LEAST_INVERSE: Final = 1e-6
+SPLITS: Final = tuple(i / 40 for i in range(41))
 SCALES: Final = np.exp(np.linspace(np.log(0.4), np.log(2.0), 33))
 
 
@@ -53,3 +54,14 @@ def tempered(nats: float, inverse: float) -> float:
     if inverse <= LEAST_INVERSE or nats <= 0.0:
         return nats
     return min((1.0 / inverse + 1.0) / 2.0 * math.log1p(2.0 * nats * inverse), nats)
+
+
+def tempered_part(nats: float, inverse: float, part: float) -> float:
+    """What is left when only this part of the noise's variance has tails, and the rest is Gaussian (sampling).
+
+    The likeliest way in which both together make the deviation: the minimum over all splits of it.
+    """
+    if part <= 0.0 or part >= 1.0 or nats <= 0.0:
+        return tempered(nats, inverse if part > 0.0 else 0.0)
+    splits = ((1.0 - share) ** 2 * nats / (1.0 - part) + tempered(share**2 * nats / part, inverse) for share in SPLITS)
+    return min(*splits, (1.0 - part) * nats + tempered(part * nats, inverse))

@@ -1,7 +1,7 @@
 """What is usual, held against the intent: which lines the present anchors already break, and where a service is said to
 degrade safely beyond them.
 
-Anchors know of a cohort's latency the mean and variance of its logarithm, the share beyond its 99th percentile, and
+Anchors know of a cohort's latency the mean and variance of its logarithm, what is beyond its 97th percentile, and
 how steep the tail is from there: a log-normal body and a Pareto tail are fitted to that, cohorts are mixed by their
 volume, and the hours of a day are told apart. Good to some ten per cent in the body, less far out in the tail; what is
 said here is a hint before anything runs, the breach itself is counted from attempts.
@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from models import season
+from models.cutpoints import mean_tail_weight
 from pipeline.detect.channels import Channel
 from pipeline.detect.evidence import Learned
 from pipeline.intent import Degradation, Intent, Service, Threshold
+from pipeline.messages import LATENCY_BIN
 from pipeline.observation import Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -162,17 +164,22 @@ def _held(message: Learned, column: int, rows: list[int], line: Threshold) -> _H
     weight = np.nan_to_num(message.volumes[rows], nan=0.0)
     # Of a cohort whose volume is not known yet, something rather than nothing.
     weight = np.where(weight.sum(axis=1, keepdims=True) > 0, weight, 1e-6)
-    cells = {name: message.cells[name][rows] for name in ("level", "middle", "spread", "high", "tail_scale")}
+    cells = {name: message.cells[name][rows] for name in ("level", "middle", "spread", "tail_bin", "tail_scale")}
     shape = message.shape[:, column]
     if line.limit_ms is None:
         shares = np.minimum(cells["level"][:, column, None] * shape[None, :], 1.0)
         return _Held(weight, lambda _: shares)
     mean = cells["middle"][:, column, None] + cells["level"][:, column, None] + shape[None, :]
     spread = np.sqrt(np.maximum(cells["spread"][:, column, None], _LEAST_SCALE))
-    cut = cells["high"][:, column, None]
-    # The tail's channel stands behind its latency's.
-    tail = np.minimum(cells["level"][:, column + 1, None] * message.shape[None, :, column + 1], 1.0)
+    cut = cells["tail_bin"][:, column, None] * LATENCY_BIN
     scale = np.maximum(cells["tail_scale"][:, column, None], _LEAST_SCALE)
+    slope, most = (
+        message.cells[name][rows][:, column, None] if name in message.cells else np.ones_like(scale)
+        for name in ("tail_slope", "tail_cap")
+    )
+    # The tail's channel stands behind its latency's, and holds what its values weigh.
+    counted = cells["level"][:, column + 1, None] / mean_tail_weight(scale, slope, most, LATENCY_BIN)
+    tail = np.minimum(counted * message.shape[None, :, column + 1], 1.0)
 
     def beyond(at: float) -> Floats:
         body = np.maximum(1.0 - ndtr((at - mean) / spread), tail)

@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import season
-from models.cutpoints import CutPoints
+from models.cutpoints import CutPoints, mean_tail_weight
 from models.snapshot import Plain, SnapshotError, pack, unpack
 from pipeline.detect.channels import ChannelTable
 from pipeline.detect.evidence import Anchors
 from pipeline.detect.grid import Grid
 from pipeline.detect.levels import LEAST_SHARE
 from pipeline.detect.roster import is_overflow
+from pipeline.messages import LATENCY_BIN
 from pipeline.observation import Cohort
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -80,9 +81,11 @@ class AnchorBook:
         self.operator_of: Rows = np.zeros(0, dtype=np.intp)
         # Cut points and what they mean.
         self.low, self.high, self.middle = Grid(), Grid(), Grid()
-        self.tail_bin = Grid(fill=np.inf)
+        self.tail_bin, self.tail_slope, self.tail_cap = Grid(fill=np.inf), Grid(fill=1.0), Grid(fill=1.0)
         self.has_cut = Grid(dtype=np.bool_)
         self.spread, self.base_ms, self.tail_scale = Grid(), Grid(), Grid()
+        # Of the tail, while it is learnt: its hits, and the squares that their variance is.
+        self.tail_hits, self.tail_squares = Grid(), Grid()
         # The anchor.
         self.level, self.mass, self.first = Grid(), Grid(), Grid()
         self.borrowed, self.is_borrowed = Grid(), Grid(dtype=np.bool_)
@@ -170,7 +173,10 @@ class AnchorBook:
         best = lenders[int(np.argmax(weights))]
         cells = ~self.frozen.data[row]
         fresh = cells & ~self.is_borrowed.data[row] & (self.mass.data[best] > 0) & (self.since_day.data[row] < 0)
-        for grid in (self.low, self.high, self.middle, self.tail_bin, self.has_cut, self.base_ms, self.tail_scale):
+        for grid in (
+            self.low, self.high, self.middle, self.tail_bin, self.tail_slope, self.tail_cap, self.has_cut,
+            self.base_ms, self.tail_scale,
+        ):  # fmt: skip
             grid.data[row] = np.where(fresh, grid.data[best], grid.data[row])
         self.is_borrowed.data[row] |= fresh
         cells &= self.is_borrowed.data[row]
@@ -208,9 +214,18 @@ class AnchorBook:
         apart = np.where(shift, self.middle.data[lenders] - self.middle.data[row], 0.0)
         logs = np.where(shift, level + apart, np.log(np.maximum(level, LEAST_SHARE)))
         tails = self.table.tails
-        # The tail beyond another's cut point, as exponential as the lender's own is.
-        further = self.high.data[row, tails - 1] - self.high.data[lenders][:, tails - 1]
-        logs[:, tails] -= further / np.maximum(self.tail_scale.data[lenders][:, tails - 1], 0.05)
+        # The tail beyond another's cut point, as exponential as the lender's own is, in the row's own weights.
+        cut = self.has_cut.data[row, tails - 1] & self.has_cut.data[lenders][:, tails - 1]
+        begins = np.where(cut, self.tail_bin.data[lenders][:, tails - 1], 0.0)
+        further = np.where(cut, self.tail_bin.data[row, tails - 1] - begins, 0.0) * LATENCY_BIN
+        scale = np.maximum(self.tail_scale.data[lenders][:, tails - 1], 0.05)
+        own, other = (
+            mean_tail_weight(
+                scale, self.tail_slope.data[held][..., tails - 1], self.tail_cap.data[held][..., tails - 1], LATENCY_BIN
+            )
+            for held in (row, lenders)
+        )
+        logs[:, tails] += np.log(own / other) - further / scale
         apart[:, tails] = further * 5.0
         return logs, apart
 
@@ -220,6 +235,8 @@ class AnchorBook:
             (self.high, cut.high),
             (self.middle, cut.middle),
             (self.tail_bin, cut.tail_bin),
+            (self.tail_slope, cut.tail_slope),
+            (self.tail_cap, cut.tail_cap),
             (self.spread, cut.spread),
             (self.base_ms, np.exp(cut.median)),
             (self.tail_scale, cut.tail_scale),
@@ -234,6 +251,14 @@ class AnchorBook:
         """Count units of trusted minutes; [rows, channels]."""
         self.slot_n.data[rows] += n
         self.slot_x.data[rows] += x
+
+    def learn_tails(self, rows: Rows, hits: Floats, squares: Floats) -> None:
+        """Count the tails of trusted minutes, [rows, channels] in the columns of their latencies."""
+        at = self.table.tails - 1
+        cells = np.ix_(rows, at)
+        learning = ~self.frozen.data[cells]
+        self.tail_hits.data[cells] += np.where(learning, hits[:, at], 0.0)
+        self.tail_squares.data[cells] += np.where(learning, squares[:, at], 0.0)
 
     def learn_column(self, rows: Rows, column: int, n: Floats, x: Floats) -> None:
         """Count units of one channel alone; [rows]."""
@@ -305,6 +330,9 @@ class AnchorBook:
             raise SnapshotError(msg)
         self.fit()
         for name, grid in self._grids():
+            if name not in state["grids"] and name in _LATER:
+                grid.data = np.full((rows, columns), _LATER[name])
+                continue
             grid.data = _fitting(name, state["grids"][name], (rows, *grid.data.shape[1:-1], columns), grid.data.dtype)
         self.cohorts = cohorts
         self._rows = {cohort: row for row, cohort in enumerate(cohorts)}
@@ -334,7 +362,10 @@ def _fitting(name: str, plain: Plain, shape: tuple[int, ...], dtype: np.dtype[An
 
 
 _GRIDS: Final = (
-    "low", "high", "middle", "tail_bin", "has_cut", "spread", "base_ms", "tail_scale",
+    "low", "high", "middle", "tail_bin", "tail_slope", "tail_cap", "has_cut", "spread", "base_ms", "tail_scale",
+    "tail_hits", "tail_squares",
     "level", "mass", "first", "borrowed", "is_borrowed", "frozen", "doubtful", "since_day",
     "slot_n", "slot_x", "last_n", "last_x", "day_n", "day_x", "shape_n", "shape_x",
 )  # fmt: skip
+_LATER: Final = {"tail_slope": 1.0, "tail_cap": 1.0, "tail_hits": 0.0, "tail_squares": 0.0}
+"""What older snapshots do not have, and what it is there: tails were counted."""

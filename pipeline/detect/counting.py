@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cutpoints import CutPoints
+from models.cutpoints import CutPoints, tail_weights
 from models.snapshot import pack, unpack
 from pipeline.detect.anchors import AnchorBook
 from pipeline.detect.channels import COHORT_RATES, OPERATION_SIGNALS, ChannelTable
@@ -134,18 +134,21 @@ class Gauge:
             value -= book.middle.data[row, column]
             units = np.bincount(cell, weight, minlength=n.size)
             total = np.bincount(cell, weight * value, minlength=n.size)
-            above = np.where(bins >= book.tail_bin.data[row, column], weight, 0.0)
-            exceeding = np.bincount(cell, above, minlength=n.size)
+            at = row, column
+            above = tail_weights(bins, book.tail_bin.data[at], book.tail_slope.data[at], book.tail_cap.data[at])
+            exceeding = np.bincount(cell, weight * above, minlength=n.size)
+            squared = np.bincount(cell, weight * above**2, minlength=n.size)
             shifted = units > 0
             # Units that aggregate many attempts prove less than their weight: Kish's effective sample size, as above.
             scale = np.ones(units.shape)
             np.divide(units, counts.squares, out=scale, where=shifted & (counts.squares > 0))
-            units, total, exceeding = units * scale, total * scale, exceeding * scale
+            units, total, exceeding, squared = units * scale, total * scale, exceeding * scale, squared * scale
             n.flat[shifted], x.flat[shifted] = units[shifted], total[shifted]
             tail = shifted.reshape(n.shape).copy()
             tail[:, DELAY] = False
-            at = np.flatnonzero(tail)
-            n.flat[at + 1], x.flat[at + 1] = units[at], exceeding[at]
+            place = np.flatnonzero(tail)
+            n.flat[place + 1], x.flat[place + 1] = units[place], exceeding[place]
+            book.learn_tails(rows[trusted], exceeding.reshape(n.shape)[trusted], squared.reshape(n.shape)[trusted])
         return n, x
 
     def _gather(self, rows: NDArray[np.intp], columns: Ints, bins: Ints, weights: Ints) -> None:

@@ -48,7 +48,8 @@ class FeedHealth(FeedPart, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
     """One minute of the cohorts that reported in it. Arrays are [cohorts, channels] or [cohorts].
 
-    For a share: `n` units, `x` those that hit, `expected` what the anchor would have. For a shift: `n` units, `x` the
+    For a share: `n` units, `x` those that hit, `expected` what the anchor would have. A tail is one,
+    in which a hit counts for what it is in excess (`models.cutpoints.tail_weights`). For a shift: `n` units, `x` the
     sum of log value less the cohort's reference point, `expected` the anchor's. Units are device-minutes; where a unit
     aggregates many attempts, n and x are scaled to what it proves (Kish's effective sample size).
     """
@@ -93,7 +94,8 @@ class Anchors(msgspec.Struct, frozen=True, tag="anchors"):
     channels: list[Channel]
     level: Floats
     spread: Floats
-    """Variance of one unit of a shift; 0 for shares, whose variance follows from the level."""
+    """Variance of one unit of a shift. Of a tail that of its hits, in parts of what is expected of them (0, from before
+    they were weighed: 1). 0 for other shares, whose variance follows from the level."""
     mass: Floats
     """Units (shift) or expected hits (share) that the level rests on; 0: no level yet."""
     days: Floats

@@ -280,13 +280,18 @@ class Explainer:
         given, span = look.given, look.span
         v = given.verdict
         one = v.judged[channel]
-        columns = np.array([*one.columns, *one.against], dtype=np.intp)
+        references, own = self._references, len(one.columns)
+        bodies = references.bodies[np.isin(references.tails, one.columns)]
+        columns = np.array([*one.columns, *one.against, *bodies], dtype=np.intp)
         series = self._history.series(self._judge.rows, columns, span)
-        own = len(one.columns)
-        known = self._references.mass[np.ix_(self._judge.rows, columns)] > 0
-        off = np.where(known, series.sums.x - series.sums.expected, 0.0)
-        shift = bool(self._references.shift[columns[0]])
-        units = np.where(known, series.sums.n if shift else series.sums.expected, 0.0)
+        cells = np.ix_(self._judge.rows, columns)
+        judged = slice(None, own + len(one.against))
+        known = references.mass[cells][:, judged] > 0
+        sums = series.sums
+        expected = references.beyond_body(cells, sums.n, sums.x, sums.expected).expected[:, :, judged]
+        off = np.where(known, sums.x[:, :, judged] - expected, 0.0)
+        shift = bool(references.shift[columns[0]])
+        units = np.where(known, sums.n[:, :, judged] if shift else expected, 0.0)
         weight, rest = units[:, :, :own].sum(axis=2), units[:, :, own:].sum(axis=2)
         residual = off[:, :, :own].sum(axis=2)
         if one.against:

@@ -19,9 +19,11 @@ Floats: TypeAlias = NDArray[np.float64]
 
 COHORTS_A_MESSAGE: Final = 500
 CELLS: Final = (
-    "low", "high", "middle", "tail_bin", "has_cut", "spread", "base_ms", "tail_scale",
+    "low", "high", "middle", "tail_bin", "tail_slope", "tail_cap", "has_cut", "spread", "base_ms", "tail_scale",
     "level", "mass", "first", "doubtful", "frozen",
 )  # fmt: skip
+LATER: Final = frozenset({"tail_slope", "tail_cap"})
+"""Not in what was learnt before tails were weighed: there they were counted, and both are one."""
 _NEVER: Final = 1e9
 """Stands for a tail that begins nowhere: JSON knows no infinity."""
 
@@ -61,7 +63,7 @@ def check(learned: Learned) -> None:
     rows, columns = len(learned.cohorts), len(learned.channels)
     shapes = {name: values.shape for name, values in learned.cells.items()}
     fitting = (
-        set(shapes) == set(CELLS)
+        set(shapes) | LATER == set(CELLS)
         and (rows == 0 or set(shapes.values()) == {(rows, columns)})
         and learned.shape.shape == (season.SLOTS, columns)
         and learned.days.shape == (rows,)
@@ -87,7 +89,8 @@ def take_up(book: AnchorBook, volumes: VolumeBook, learned: Learned, rows: dict[
     known = learned.cells["mass"][there] > 0
     for name in CELLS:
         grid: Grid = getattr(book, name)
-        values = learned.cells[name][there]
+        held = learned.cells.get(name)
+        values = np.ones((len(there), len(columns))) if held is None else held[there]
         grid.data[cells] = np.where(values >= _NEVER, np.inf, values) if name == "tail_bin" else values
     book.is_borrowed.data[cells] = known & ~book.frozen.data[cells]
     book.borrowed.data[cells] = learned.cells["level"][there]
@@ -101,6 +104,8 @@ def take_up(book: AnchorBook, volumes: VolumeBook, learned: Learned, rows: dict[
         book.day_x,
         book.shape_n,
         book.shape_x,
+        book.tail_hits,
+        book.tail_squares,
     ):
         grid.data[here] = 0.0
     book.since_day.data[here] = -1

@@ -238,7 +238,14 @@ class Judge:
     def _residuals(self, sums: Sums) -> Residuals:
         references, rows = self._references, self.rows
         return residuals(
-            self.judged, sums.n, sums.x, sums.expected, references.spread[rows], references.mass[rows], references.shift
+            self.judged,
+            sums.n,
+            sums.x,
+            sums.expected,
+            references.spread[rows],
+            references.mass[rows],
+            references.shift,
+            references.beyond_body(np.ix_(rows, np.arange(sums.n.shape[1])), sums.n, sums.x, sums.expected),
         )
 
     def snapshot(self) -> Plain:

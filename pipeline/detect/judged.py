@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detect.channels import COHORT_RATES, EVERY, OPERATION_RATES, OPERATION_SIGNALS, Channel
+from pipeline.detect.references import Beyond
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -18,7 +19,7 @@ CONTRAST: Final = "contrast"
 
 KINDS: Final = ("latency", *OPERATION_RATES, *COHORT_RATES)
 """Kinds of signal that can page; each has an equal share of the budget, beside the weak pattern of all."""
-TAIL_PART: Final = 0.3
+TAIL_PART: Final = 0.5
 POOLED_PART: Final = 0.5
 CONTRAST_PART: Final = 0.5
 LEAST_SHARE: Final = 1e-9
@@ -119,8 +120,8 @@ def main_channels(judged: Sequence[Judged]) -> list[int]:
 class Residuals:
     """[leaves, judged channels] each.
 
-    value: deviation on the log scale. sampling: its variance (infinite: no data). weight: units of a shift, expected
-    hits of a share. own: the deviation with nothing taken out of it.
+    value: deviation on the log scale, of a tail that from what its body lets expect. sampling: its variance (infinite:
+    no data). weight: units of a shift, expected hits of a share. own: the deviation with nothing taken out of it.
     """
 
     value: Floats
@@ -137,27 +138,38 @@ def residuals(
     spread: Floats,
     mass: Floats,
     shift: NDArray[np.bool_],
+    beyond: Beyond | None = None,
 ) -> Residuals:
-    """Pool columns into judged channels. All arrays [leaves, columns]; sums over the span, and the anchors'."""
+    """Pool columns into judged channels. All arrays [leaves, columns]; sums over the span, and the anchors'.
+
+    beyond: what is expected of tails given their bodies. By itself a tail is off by what the anchors expect: one that
+    has only not become as fast as its body has is no news.
+    """
+    plain, doubt = expected, np.zeros_like(expected)
+    if beyond is not None:
+        expected, doubt = beyond
     known = (mass > 0) & (n > 0) & (shift | (expected > 0))
     weight = np.where(known, np.where(shift, n, expected), 0.0)
     off = np.where(known, x - expected, 0.0)
     share = np.divide(expected, n, out=np.zeros_like(n), where=n > 0)
-    noise = np.where(known, np.where(shift, n * spread, expected * (1.0 - np.clip(share, 0.0, 0.9))), 0.0)
-    solid = np.maximum(mass, 1e-9)
-    noise = noise + weight**2 * np.where(known, np.where(shift, spread, 1.0) / solid, 0.0)
+    vary = np.where(shift | (spread > 0), spread, 1.0)
+    noise = np.where(known, np.where(shift, n, expected * (1.0 - np.clip(share, 0.0, 0.9))) * vary, 0.0)
+    noise = noise + weight**2 * np.where(known, vary / np.maximum(mass, 1e-9) + doubt, 0.0)
     pool, rest = np.zeros((2, n.shape[1], len(judged)))
     for i, one in enumerate(judged):
         pool[list(one.columns), i] = 1.0
         rest[list(one.against), i] = 1.0
-    own, sampling, total = _pooled(weight, off, noise, pool)
-    value = own
+    value, sampling, total = _pooled(weight, off, noise, pool)
+    own = value
+    if beyond is not None:
+        usual = np.where(known, np.where(shift, n, plain), 0.0)
+        own, _, _ = _pooled(usual, np.where(known, x - plain, 0.0), noise, pool)
     compared = np.array([bool(one.against) for one in judged])
     if compared.any():
-        other, doubt, _ = _pooled(weight, off, noise, rest[:, compared])
-        value = own.copy()
+        other, theirs, _ = _pooled(weight, off, noise, rest[:, compared])
+        value = value.copy()
         value[:, compared] -= other
-        sampling[:, compared] += doubt
+        sampling[:, compared] += theirs
     return Residuals(value, sampling, total, own)
 
 

@@ -23,6 +23,8 @@ Flags: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.intp]
 
 SHAPE_PRIOR_UNITS: Final = 50.0
+TAIL_PRIOR_HITS: Final = 50.0
+"""Hits of a tail vary as a count does, until so many have been seen."""
 
 
 def close_slot(book: AnchorBook, slot: int, new_slot: int) -> list[int]:
@@ -87,6 +89,10 @@ def _estimate(book: AnchorBook, slot: int, new_slot: int) -> list[int]:
     # Until a cell has a full day it is no reference, once its cohort is judged at all.
     young = ~frozen & ~borrowed & (complete >= 1)[:, None] & (cell_days < 1)
     book.mass.data[:rows][young] = 0.0
+    tails = book.table.tails
+    hits, squares = book.tail_hits.data[:rows, tails - 1], book.tail_squares.data[:rows, tails - 1]
+    vary = (TAIL_PRIOR_HITS + squares) / (TAIL_PRIOR_HITS + hits)
+    book.spread.data[:rows, tails] = np.where(fresh[:, tails], vary, book.spread.data[:rows, tails])
     book.first.data[:rows] = np.where(fresh & ~borrowed, book.level.data[:rows], book.first.data[:rows])
     _learn_shapes(book, np.flatnonzero(complete >= 1), shift)
     _look_for_breaks(book, np.flatnonzero(day_over & fresh.any(axis=1)), complete, fresh & ~borrowed)

@@ -34,6 +34,8 @@ DAY_MOODS: Final = {
 """Log standard deviation of a day's mood of a shift, by level."""
 RATE_FACTOR: Final = 2.5
 """Shares wander so much more, in log terms."""
+TAIL_FACTOR: Final = 1.0
+"""A tail held against its body has left most of its moods there."""
 PRIOR_TAIL: Final = 0.25
 """1 / degrees of freedom of days of which nothing is known."""
 CONTRAST_FACTOR: Final = 0.5
@@ -86,7 +88,8 @@ class Moods:
         self.tails = dict(state["tails"])
 
     def _base(self, kind: str, span: str) -> Floats:
-        prior = _PRIOR * (1.0 if kind in SHIFTS else CONTRAST_FACTOR if kind == "contrast" else RATE_FACTOR) ** 2
+        factor = {**dict.fromkeys(SHIFTS, 1.0), "contrast": CONTRAST_FACTOR, "tail": TAIL_FACTOR}
+        prior = _PRIOR * factor.get(kind, RATE_FACTOR) ** 2
         found = self.measured.get((kind, span))
         if found is None:
             return np.asarray(np.maximum(prior, _FLOORS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,27 @@ from pipeline.observation import Cohort
 Floats: TypeAlias = NDArray[np.float64]
 
 _CELLS: Final = ("level", "spread", "mass", "base_ms", "tail_scale", "first_level")
+BODY_UNITS: Final = 100.0
+"""Where a body is, is believed by half from so many units on: there sampling is what moods are."""
+LEAST_SCALE: Final = 0.1
+MOST_MOVED: Final = 2.0
+SLOPE_DOUBT: Final = 0.2
+"""How steep a tail is was read off twenty values: what is inferred from it is that uncertain, and by as much again for
+every scale of it that it is followed, as no tail is exponential for long."""
+MOST_DOUBT: Final = 20.0
+"""Log variance of what is expected of a tail, at the most: as good as nothing is known of it by then."""
 MOST_SHAPES: Final = 400
 """Instants of the day whose shape is kept."""
+
+
+class Beyond(NamedTuple):
+    """What is expected of tails given their bodies, arrays of all columns; others are as they were.
+
+    doubt: variance of `expected`, in parts of its square.
+    """
+
+    expected: Floats
+    doubt: Floats
 
 
 class References:
@@ -27,6 +46,7 @@ class References:
         level, spread, mass, base_ms, tail_scale, first_level: [rows, columns], see `Anchors`.
         days: [rows].
         shift: [columns] whether a column is a shift.
+        tails, bodies: columns of tails, and of the latency that each is the tail of.
     """
 
     def __init__(self) -> None:
@@ -42,6 +62,7 @@ class References:
         self.accepted: dict[int, str] = {}
         """By row: who accepted its level, when and why."""
         self.shift: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+        self.tails, self.bodies = np.zeros((2, 0), dtype=np.intp)
         self._shapes: dict[str, Floats] = {}
         self._shape_at: dict[int, Floats] = {}
         """By instant of the day: [1 + operators, columns], the first row flat."""
@@ -77,11 +98,20 @@ class References:
             setattr(self, name, grown)
         self._shape_at.clear()
         self.days = np.concatenate((self.days, np.zeros(rows - len(self.days))))
-        self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
+        self._sort()
         if columns > have[1]:
             flat = np.where(self.shift, 0.0, 1.0)[have[1] :]
             for operator, shape in self._shapes.items():
                 self._shapes[operator] = np.concatenate((shape, np.tile(flat, (len(shape), 1))), axis=1)
+
+    def _sort(self) -> None:
+        self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
+        pairs = [
+            (column, self._column[body])
+            for channel, column in self._column.items()
+            if channel.signal == "tail" and (body := channel._replace(signal="latency")) in self._column
+        ]
+        self.tails, self.bodies = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
 
     def snapshot(self) -> Plain:
         return {
@@ -105,7 +135,7 @@ class References:
         self.days = unpack(state["days"])
         self.lender = list(state["lender"])
         self.doubt, self.accepted = dict(state["doubt"]), dict(state["accepted"])
-        self.shift = np.array([channel.is_shift for channel in self.channels], dtype=np.bool_)
+        self._sort()
         self._shapes = {operator: unpack(shape) for operator, shape in state["shapes"].items()}
         self._shape_at.clear()
         self._shape_row = np.zeros(0, dtype=np.intp)
@@ -152,6 +182,29 @@ class References:
             index = {operator: i + 1 for i, operator in enumerate(self._shapes)}
             self._shape_row = np.array([index.get(cohort.operator, 0) for cohort in self.cohorts], dtype=np.intp)
         return np.asarray(found[self._shape_row[rows]])
+
+    def beyond_body(self, cells: tuple[NDArray[np.intp], ...], n: Floats, x: Floats, expected: Floats) -> Beyond:
+        """What is expected of tails, given where the body of their latencies is: a tail moves with its body as an
+        exponential one does, and what the latency shows is no news of the tail.
+
+        Args:
+            cells: rows and columns of the three arrays, [rows, columns] or with a leading axis of entries.
+        """
+        at = {column: i for i, column in enumerate(cells[-1].ravel().tolist())}
+        pairs = [(at[tail], at[body]) for tail, body in zip(self.tails.tolist(), self.bodies.tolist(), strict=True)
+                 if tail in at and body in at]  # fmt: skip
+        out, doubt = expected.copy(), np.zeros_like(expected)
+        if pairs:
+            tails, bodies = np.array(pairs, dtype=np.intp).T
+            known = self.mass[cells][:, bodies] > 0
+            off = np.where(known, (x - expected)[..., bodies], 0.0)
+            off /= np.maximum(self.tail_scale[cells][:, bodies], LEAST_SCALE)
+            seen = off / np.maximum(n[..., bodies], 1.0)
+            moved = np.clip(off / (n[..., bodies] + BODY_UNITS), -MOST_MOVED, MOST_MOVED)
+            out[..., tails] *= np.exp(moved)
+            steep = SLOPE_DOUBT * seen * (1.0 + np.abs(seen))
+            doubt[..., tails] = np.expm1(np.minimum(steep**2 + (seen - moved) ** 2, MOST_DOUBT))
+        return Beyond(out, doubt)
 
     def expected(self, cells: tuple[NDArray[np.intp], ...], n: Floats, shaped: Floats) -> Floats:
         """What the anchors expect of n units in some cells; `shaped`: sum of units times their hour's shape."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models import likelihood
 from models.contrast import Solution
-from models.tails import tempered
+from models.tails import tempered_part
 from pipeline.detect.judged import Judged, Residuals, main_channels
 from pipeline.detect.lattice import CROSSED, NESTED, Lattice
 
@@ -80,6 +80,14 @@ class Verdict:
         self.own: Floats = (structure.membership @ raw) / np.maximum(structure.membership @ residual.weight, 1e-12)
         self.together = main_channels(judged)
         self.plain = Given(self, self.solution.b, self.solution.c)
+
+    def mood_part(self, channel: int, members: NDArray[np.intp], diagonal: Floats, days: Residuals | None) -> float:
+        """The largest part that moods have in the variance of a member, or of a day of one: tails are theirs."""
+        sampling = self.residual.sampling[members, channel]
+        heard = np.isfinite(sampling)
+        mood = np.maximum(1.0 / diagonal[heard] - sampling[heard], 0.0)
+        noise = sampling[heard] if days is None else days.sampling[:, members, channel][:, heard]
+        return float(np.max(mood / np.maximum(mood + noise, 1e-12), initial=0.0))
 
     def given(self, known: Sequence[int]) -> Given:
         """The same given that the nodes of known incidents have effects of their own: they are projected out."""
@@ -157,10 +165,13 @@ class Given:
         weak = channel == len(v.judged)
         channels = v.together if weak else [channel]
         rest: list[Floats] = []
+        part = 1.0
         for k in channels:
             projection = v.solution.projection(node, k)[members]
+            diagonal = np.maximum(v.solution.diagonal(k)[members], 1e-12)
+            if v.judged[k].channel.signal == "tail":
+                part = v.mood_part(k, members, diagonal, days)
             if days is None:
-                diagonal = np.maximum(v.solution.diagonal(k)[members], 1e-12)
                 less_b = self.b[node, k] - projection * v.solution.applied(k)[members] / diagonal
                 less_c = self.c[node, k] - projection**2 / diagonal
             else:
@@ -181,4 +192,4 @@ class Given:
         left = WEAK_SHARE * likelihood.some_of(stacked, WEAK_PRIOR) if weak else stacked[..., 0]
         score = float(self.score[node, channel])
         without_best = min(max(float(np.min(left)), 0.0), score)
-        return without_best + tempered(score - without_best, float(np.max(v.tails[channels])))
+        return without_best + tempered_part(score - without_best, float(np.max(v.tails[channels])), part)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from models.tails import INVERSES, inverse_dof, tempered
+from models.tails import INVERSES, inverse_dof, tempered, tempered_part
 
 NATS = st.floats(0.0, 1e4)
 INVERSE = st.floats(0.01, 0.4)
@@ -73,3 +73,39 @@ def test_heavier_tails_leave_less_of_strong_evidence(nats: float, a: float, b: f
     light, heavy = sorted((a, b))
     assume(light < heavy)
     assert tempered(nats, heavy) <= tempered(nats, light)
+
+
+PART = st.floats(0.0, 1.0)
+
+
+@given(NATS, INVERSE, PART)
+def test_where_part_of_the_noise_is_sampling_no_less_is_left_than_where_all_has_tails(
+    nats: float, inverse: float, part: float
+) -> None:
+    left = tempered_part(nats, inverse, part)
+    assert tempered(nats, inverse) <= left * (1 + 1e-3) + 1e-3
+    assert left <= nats * (1 + 1e-9)
+
+
+@given(NATS, INVERSE)
+def test_all_mood_is_tempered_and_all_sampling_is_not(nats: float, inverse: float) -> None:
+    assert tempered_part(nats, inverse, 1.0) == tempered(nats, inverse)
+    assert tempered_part(nats, inverse, 0.0) == nats
+
+
+@given(st.floats(1.0, 1e3), INVERSE, PART, PART)
+def test_the_more_of_the_noise_is_mood_the_less_is_left(nats: float, inverse: float, a: float, b: float) -> None:
+    less, more = sorted((a, b))
+    assert tempered_part(nats, inverse, more) <= tempered_part(nats, inverse, less) * (1 + 1e-2) + 1e-2
+
+
+def test_what_is_left_is_the_tail_of_the_sum_of_both() -> None:
+    """Against the density of a Gaussian and Student's t together, by convolution: within a nat or two of constants."""
+    from scipy import stats
+
+    part, nu, grid = 0.5, 5.0, np.linspace(-60.0, 60.0, 24_001)
+    mood = stats.t.pdf(grid / part**0.5, nu) / part**0.5
+    for z in (4.0, 6.0, 8.0):
+        density = np.trapezoid(mood * stats.norm.pdf((z - grid) / (1 - part) ** 0.5) / (1 - part) ** 0.5, grid)
+        at_zero = np.trapezoid(mood * stats.norm.pdf(grid / (1 - part) ** 0.5) / (1 - part) ** 0.5, grid)
+        assert tempered_part(z**2 / 2, 1 / nu, part) == pytest.approx(np.log(at_zero / density), abs=2.0)
