@@ -32,7 +32,7 @@ _SERVICES = {
 
 # In CI, where nobody is there to look, what waited in vain is tried once more and named in the last lines: brokers,
 # browsers and a dozen processes share two cores, and may be late. A wrong result is a failure at once.
-_LATE = [r"^\w*Timeout(Error|Expired)\b", "^Failed: Timeout", r"^KafkaException: KafkaError\{code=_TIMED_OUT"]
+_LATE = [r"^\w*TimeoutError\b", "^Failed: Timeout", r"^KafkaException: KafkaError\{code=_TIMED_OUT"]
 _SECOND_TRY = pytest.mark.flaky(reruns=1, only_rerun=_LATE)
 
 # No deadline: how long one example takes on a shared machine says nothing. In CI the same examples each time, so that

@@ -217,10 +217,6 @@ class Live:
     def service(self, **changes: object) -> Service:
         return Service(self.settings(**changes), default(), self.said.append)
 
-    @property
-    def said_in_earnest(self) -> list[str]:
-        return in_earnest(self.said)
-
     @asynccontextmanager
     async def working(self, **changes: object) -> AsyncIterator[Service]:
         """A worker, for the length of a `with`; it must end in order."""

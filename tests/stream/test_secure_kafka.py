@@ -25,7 +25,7 @@ from tests.integration.secure_kafka import (
     token,
 )
 from tests.integration.services import need
-from tests.stream.live import Live, fleet
+from tests.stream.live import Live, fleet, in_earnest
 
 pytestmark = pytest.mark.kafka
 
@@ -97,7 +97,7 @@ async def test_a_worker_connects_in_every_way_and_works(secure: SecureKafka, liv
     # Started again it reads back its state, by the other client.
     async with live.working(**elsewhere(bootstrap, security)) as service:
         await live.until(lambda: service.health.ready)
-    assert live.said_in_earnest == []
+    assert in_earnest(live.said) == []
 
 
 def elsewhere(bootstrap: str, security: Security) -> dict[str, Any]:
@@ -110,7 +110,7 @@ async def told(live: Live, bootstrap: str, how: Mapping[str, Any]) -> str:
     """What a worker says when it ends by itself, which must be one line."""
     service = live.service(**elsewhere(bootstrap, load_security(how, {}, None)))
     assert await service.run() == 1
-    (line,) = live.said_in_earnest
+    (line,) = in_earnest(live.said)
     assert PASSWORD not in line
     return line
 
