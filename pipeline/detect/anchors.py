@@ -214,14 +214,15 @@ class AnchorBook:
         apart = np.where(shift, self.middle.data[lenders] - self.middle.data[row], 0.0)
         logs = np.where(shift, level + apart, np.log(np.maximum(level, LEAST_SHARE)))
         tails = self.table.tails
+        bodies = tails - 1
         # The tail beyond another's cut point, as exponential as the lender's own is, in the row's own weights.
-        cut = self.has_cut.data[row, tails - 1] & self.has_cut.data[lenders][:, tails - 1]
-        begins = np.where(cut, self.tail_bin.data[lenders][:, tails - 1], 0.0)
-        further = np.where(cut, self.tail_bin.data[row, tails - 1] - begins, 0.0) * LATENCY_BIN
-        scale = np.maximum(self.tail_scale.data[lenders][:, tails - 1], 0.05)
+        cut = self.has_cut.data[row, bodies] & self.has_cut.data[lenders][:, bodies]
+        begins = np.where(cut, self.tail_bin.data[lenders][:, bodies], 0.0)
+        further = np.where(cut, self.tail_bin.data[row, bodies] - begins, 0.0) * LATENCY_BIN
+        scale = np.maximum(self.tail_scale.data[lenders][:, bodies], 0.05)
         own, other = (
             mean_tail_weight(
-                scale, self.tail_slope.data[held][..., tails - 1], self.tail_cap.data[held][..., tails - 1], LATENCY_BIN
+                scale, self.tail_slope.data[held][..., bodies], self.tail_cap.data[held][..., bodies], LATENCY_BIN
             )
             for held in (row, lenders)
         )

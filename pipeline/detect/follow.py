@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from pipeline.changes import HOUR_MS
 from pipeline.detect.breach import Breaches
 from pipeline.detect.cascade import Dependencies, joined
 from pipeline.detect.dangers import grown
@@ -17,7 +18,7 @@ from pipeline.detect.explain import Explainer
 from pipeline.detect.history import SPANS, History, Span
 from pipeline.detect.judge import FORMING_NATS, Found, Judge
 from pipeline.detect.known import LEAST_TELLING, MOST_CASES, Known
-from pipeline.detect.recovery import HOUR_MS, Seen, recovery_of
+from pipeline.detect.recovery import Seen, recovery_of
 from pipeline.detect.references import References
 from pipeline.detect.verdict import Given
 from pipeline.incidents import telling
@@ -82,7 +83,7 @@ class Follower:
         """Nodes that an incident would grow to, and must not yet."""
         quiet = all(case.is_muted(at) for case in self._known.within(seen.span, at))
         for _ in range(MOST_CASES):
-            cases = list(self._known.within(seen.span, at))
+            cases = self._known.within(seen.span, at)
             known = self._known.nodes(cases) + passed
             given = seen.verdict.given(known)
             found = self._judge.strongest(given, seen.span, days, self._known.news(given, cases))

@@ -58,6 +58,8 @@ MEASURED_SPANS: Final = {"4h": 1, "1d": DAY_BLOCKS}
 
 _SHOCKED: Final = np.array([level in ("all", "operator") for level in LEVELS])
 _FLOORS: Final = np.array([COHORT_FLOOR if level == "cohort" else FLOOR for level in LEVELS]) ** 2
+_FACTOR: Final = {**dict.fromkeys(SHIFTS, 1.0), "contrast": CONTRAST_FACTOR, "tail": TAIL_FACTOR}
+"""By kind; of the others `RATE_FACTOR`."""
 _PRIOR: Final = np.array([DAY_MOODS[level] for level in LEVELS]) ** 2
 
 
@@ -88,8 +90,7 @@ class Moods:
         self.tails = dict(state["tails"])
 
     def _base(self, kind: str, span: str) -> Floats:
-        factor = {**dict.fromkeys(SHIFTS, 1.0), "contrast": CONTRAST_FACTOR, "tail": TAIL_FACTOR}
-        prior = _PRIOR * factor.get(kind, RATE_FACTOR) ** 2
+        prior = _PRIOR * _FACTOR.get(kind, RATE_FACTOR) ** 2
         found = self.measured.get((kind, span))
         if found is None:
             return np.asarray(np.maximum(prior, _FLOORS))

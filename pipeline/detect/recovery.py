@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.changes import HOUR_MS
 from pipeline.detect.explain import Explainer
 from pipeline.detect.history import SPANS, Span, Sums
 from pipeline.detect.verdict import Verdict
 from pipeline.incidents import telling
 from pipeline.incidents.life import Case
 
-HOUR_MS: Final = 3_600_000
 GONE: Final = 0.4
 """Recovering: the effect is surely below this part of what it was."""
 BACK: Final = 0.7
